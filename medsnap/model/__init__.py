@@ -1,0 +1,1 @@
+"""The nouns of medsnap: pure data, standard library only."""

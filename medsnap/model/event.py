@@ -1,0 +1,32 @@
+"""Audit events: who did what to which object. Ids only, never a name or a number of a patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What was done (IHE ATNA, FHIR AuditEvent.subtype in spirit)."""
+
+    INIT = "init"
+    INGEST = "ingest"
+    OPEN = "open"
+    OPEN_REFUSED = "open-refused"
+    EXPORT = "export"
+    DIRECTORY = "directory"
+    VERIFY = "verify"
+    CHECK = "check"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """One event; `details` holds ids and counts."""
+
+    action: Action
+    at: str  # RFC 3339 UTC
+    actor: str  # key name in the directory: "ingest-1", member id
+    outcome: str = "success"  # or the error's id
+    objects: tuple[str, ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
+    software: str = ""

@@ -1,0 +1,61 @@
+"""The catalogue row of one photo, as it is sealed into a batch (one JSON line)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medsnap.model.carrier import Carrier
+from medsnap.model.decision import Decision, DeviceEvidence, LeakSign
+from medsnap.model.finding import Finding
+from medsnap.model.photo import CaptureFacts, MediaType, Sha256
+from medsnap.model.receipt import Receipt
+from medsnap.model.seal import Seal
+from medsnap.model.study import Match
+
+ADD = "photo.add"
+RECEIPT = "photo.receipt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompanionRow:
+    """A companion: sealed beside the still (live clip) or only listed."""
+
+    kind: str
+    sha256: Sha256
+    size: int
+    seal: Seal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoRow:
+    """All that a reader of the compartment may know of one photo. Sealed, never logged."""
+
+    seal: Seal
+    state: str  # "done" or "held"
+    source_name: str  # as it lay in the dump
+    source_sha256: Sha256
+    source_size: int
+    media: MediaType
+    at: str  # when it was sealed, RFC 3339 UTC
+    decision: Decision
+    match: Match
+    reason: str = ""  # why held
+    width: int | None = None  # stored raster, pixels
+    height: int | None = None
+    orientation: int = 1
+    capture: CaptureFacts | None = None
+    device: DeviceEvidence | None = None
+    signs: tuple[LeakSign, ...] = ()
+    carriers: tuple[Carrier, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    companions: tuple[CompanionRow, ...] = ()
+    software: str = ""
+    event: str = ADD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptRow:
+    """A photo left: written by an exporter (or by ingest in the same run)."""
+
+    receipt: Receipt
+    event: str = RECEIPT

@@ -1,0 +1,133 @@
+"""The only importer of POSIX- or Windows-only modules; everything here exists on both."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from medsnap.errors import Locked
+
+WINDOWS = sys.platform == "win32"
+
+
+def _try_lock(handle: BinaryIO) -> bool:
+    if WINDOWS:
+        import msvcrt
+
+        locking: Callable[[int, int, int], None] = msvcrt.locking  # type: ignore[attr-defined,unused-ignore]
+        try:
+            locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def kernel_lock(path: Path, *, what: str) -> Iterator[None]:
+    """Hold an exclusive kernel lock on `path` (created 0600). It dies with the process.
+
+    The file's text only names the holder for people. Raises Locked (75) when another holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "r+b", buffering=0) as handle:
+        if not _try_lock(handle):
+            holder = handle.read(80).decode("ascii", "replace").strip()
+            raise Locked(
+                f"another medsnap run holds {what}" + (f" ({holder})" if holder else ""),
+                hint="wait for it to end; the lock goes with the process, nothing has to be removed",
+            )
+        handle.seek(0)
+        handle.truncate()
+        handle.write(f"process {os.getpid()}\n".encode("ascii"))
+        yield
+
+
+def fsync_dir(path: Path) -> None:
+    """Make a directory's entries durable; Windows has no such call and needs none."""
+    if WINDOWS:
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def too_open(path: Path) -> bool:
+    """Say whether others than the owner may read a key file (POSIX mode bits only)."""
+    return not WINDOWS and bool(path.stat().st_mode & 0o077)
+
+
+def limit_memory(limit: int) -> None:
+    """Cap the address space of this worker process, in bytes, where the system can."""
+    if WINDOWS or sys.platform == "darwin":
+        return
+    import resource
+
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def limit_files(limit: int) -> None:
+    """Cap the size in bytes of files that this worker process may write, where the system can."""
+    if WINDOWS:
+        return
+    import resource
+
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+def user_name() -> str:
+    """Return the account's name for the audit log, or its number."""
+    if WINDOWS:
+        return os.environ.get("USERNAME", "unknown")
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def write_durably(path: Path, data: bytes, *, mode: int = 0o600, exclusive: bool = False) -> None:
+    """Write through a temporary file beside `path`: fsync, rename, fsync of the directory.
+
+    `exclusive` refuses to replace (FileExistsError); a crash leaves the old file or the new one.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), mode)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as handle:
+            view = memoryview(data)
+            while view:
+                view = view[handle.write(view) or 0 :]
+            os.fsync(handle.fileno())
+        if exclusive:
+            _place_new(temporary, path)
+        else:
+            os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    fsync_dir(path.parent)
+
+
+def _place_new(temporary: Path, path: Path) -> None:
+    if WINDOWS:
+        os.rename(temporary, path)  # refuses an existing target on Windows
+        return
+    os.link(temporary, path)
+    temporary.unlink()

@@ -1,0 +1,50 @@
+"""Fixtures for everything that lies outside the project: the corpus and foreign programs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _absent(what: str, variable: str) -> None:
+    message = f"{what} is absent; set {variable}=1 to make this a failure"
+    if os.environ.get(variable) == "1":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder with real phone photos, labelled features and the age test kit."""
+    folder = Path(os.environ.get("MEDSNAP_CORPUS", ROOT.parent / "shared" / "corpus"))
+    if not (folder / "photos").is_dir():
+        _absent(f"the corpus ({folder})", "MEDSNAP_REQUIRE_CORPUS")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkers() -> Path:
+    """The folder with the independent checkers."""
+    folder = Path(os.environ.get("MEDSNAP_CHECKERS", ROOT.parent / "shared" / "tools"))
+    if not folder.is_dir():
+        _absent(f"the folder of checkers ({folder})", "MEDSNAP_REQUIRE_CORPUS")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], str]:
+    """Find a foreign program: `tool("exiftool")` gives its path, or skips (fails in CI)."""
+
+    def find(name: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            _absent(f"the program {name}", "MEDSNAP_REQUIRE_TOOLS")
+        return str(path)
+
+    return find
