@@ -107,7 +107,9 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o600, exclusive: bool
     `exclusive` refuses to replace (FileExistsError); a crash leaves the old file or the new one.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), mode)
+    descriptor = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), mode
+    )
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as handle:
             view = memoryview(data)
@@ -117,7 +119,7 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o600, exclusive: bool
         if exclusive:
             _place_new(temporary, path)
         else:
-            os.replace(temporary, path)
+            temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -127,7 +129,7 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o600, exclusive: bool
 
 def _place_new(temporary: Path, path: Path) -> None:
     if WINDOWS:
-        os.rename(temporary, path)  # refuses an existing target on Windows
+        temporary.rename(path)  # refuses an existing target on Windows
         return
     os.link(temporary, path)
     temporary.unlink()

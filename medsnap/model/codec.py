@@ -11,7 +11,7 @@ import json
 import types
 from datetime import date
 from enum import Enum, IntEnum
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -50,7 +50,7 @@ def to_json(value: object) -> Any:
     return value
 
 
-@lru_cache(maxsize=None)
+@cache
 def _hints(cls: type) -> dict[str, Any]:
     return get_type_hints(cls)
 

@@ -1,0 +1,143 @@
+"""The command table: name, one line of help, and where the command lives. Nothing else loads."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Entry(NamedTuple):
+    """One command: `where` is module:function."""
+
+    name: str
+    help: str
+    where: str
+
+
+class Group(NamedTuple):
+    """A noun with commands of its own."""
+
+    name: str
+    help: str
+    entries: tuple[Entry, ...]
+
+
+TABLE: tuple[Entry | Group, ...] = (
+    Entry("demo", "Made-up device dump to vault to EHR bundle, explained.", "medsnap.commands.demo:demo"),
+    Entry("scan", "Read only: what is in these photos, what would the policy say.", "medsnap.commands.scan:scan"),
+    Entry("scrub", "Remove metadata without touching a pixel; no vault.", "medsnap.commands.scrub:scrub"),
+    Entry("classify", "Identifying features and the decision for each photo.", "medsnap.commands.scan:classify"),
+    Entry("ingest", "The whole path: scrub, classify, decide, seal, catalogue.", "medsnap.commands.ingest:ingest"),
+    Entry("export", "Write EHR-ready FHIR or DICOM from the vault.", "medsnap.commands.export:export"),
+    Group("vault", "Make, list, open and check a vault.", (
+        Entry("init", "Make a vault with its keys.", "medsnap.commands.vault:init"),
+        Entry("ls", "List the photos that you may know of.", "medsnap.commands.vault:ls"),
+        Entry("show", "Show all that is known of one photo.", "medsnap.commands.vault:show"),
+        Entry("open", "Open one photo; the opening is logged first.", "medsnap.commands.vault:open_"),
+        Entry("check", "Verify every seal and digest; needs no keys.", "medsnap.commands.vault:check"),
+        Entry("trust", "Pin a vault's root on this host, for ingest.", "medsnap.commands.vault:trust"),
+    )),
+    Group("policy", "Read, check and explain governance policies.", (
+        Entry("lint", "Check a policy file: line, column, suggestion.", "medsnap.commands.policy:lint"),
+        Entry("show", "Show what a policy says, defaults included.", "medsnap.commands.policy:show"),
+        Entry("explain", "Why a photo was decided as it was, with file and line.", "medsnap.commands.policy:explain"),
+    )),
+    Group("models", "Install and verify detector models.", (
+        Entry("install", "Fetch the pinned model files.", "medsnap.commands.models:install"),
+        Entry("ls", "List the models, their licences and states.", "medsnap.commands.models:ls"),
+        Entry("verify", "Check the digests of the installed models.", "medsnap.commands.models:verify"),
+    )),
+    Group("audit", "The log that cannot be rewritten unseen.", (
+        Entry("verify", "Recompute the whole log and its signatures.", "medsnap.commands.audit:verify"),
+        Entry("ls", "List events.", "medsnap.commands.audit:ls"),
+    )),
+    Entry("doctor", "Versions, settings and their origin, keys, models, what is missing.", "medsnap.commands.doctor:doctor"),
+)  # fmt: skip
+
+
+def _load(entry: Entry) -> Any:
+    module, _, name = entry.where.partition(":")
+    function: Callable[..., int] = getattr(importlib.import_module(module), name)
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+    app.command(name=entry.name)(function)
+    return typer.main.get_command(app)
+
+
+class LazyGroup(TyperGroup):
+    """A group that knows names and help from the table and imports a command only to run it."""
+
+    table: tuple[Entry | Group, ...] = ()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Give the names in the table's order."""
+        return [row.name for row in self.table]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Give a stand-in with name and help (listing), or a group; nothing is imported."""
+        for row in self.table:
+            if row.name == cmd_name:
+                return (
+                    _group(row)
+                    if isinstance(row, Group)
+                    else TyperCommand(row.name, help=row.help, callback=None)
+                )
+        return None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the command that is about to run."""
+        name, found, rest = super().resolve_command(ctx, args)
+        entry = next((r for r in self.table if r.name == name and isinstance(r, Entry)), None)
+        return name, (_load(entry) if entry else found), rest
+
+
+def _group(group: Group) -> LazyGroup:
+    made = LazyGroup(name=group.name, help=group.help, no_args_is_help=True)
+    made.table = group.entries
+    made.commands = {
+        entry.name: TyperCommand(entry.name, callback=None) for entry in group.entries
+    }  # for "did you mean"
+    return made
+
+
+def _version(value: bool) -> None:
+    if value:
+        from medsnap import __version__
+
+        sys.stdout.write(f"medsnap {__version__}\n")
+        raise typer.Exit
+
+
+def root() -> LazyGroup:
+    """Build the root group."""
+    app = typer.Typer(
+        name="medsnap", cls=LazyGroup, add_completion=True, no_args_is_help=True, pretty_exceptions_enable=False,
+        help="Secure handling of clinical photographs: scrub, classify, seal, export to the record.",
+        epilog="Start with: medsnap demo ./try-it",
+    )  # fmt: skip
+
+    @app.callback()
+    def options(
+        version: bool = typer.Option(
+            False, "--version", callback=_version, is_eager=True, help="Print the version."
+        ),
+    ) -> None:
+        del version
+
+    group = typer.main.get_command(app)
+    if not isinstance(group, LazyGroup):
+        raise TypeError("the root command is no LazyGroup")
+    group.table = TABLE
+    group.commands = {row.name: TyperCommand(row.name, callback=None) for row in TABLE}
+    return group
+
+
+def main() -> None:
+    """Run the command line; every way out is an exit code of `medsnap.errors.Exit`."""
+    from medsnap.commands._main import run
+
+    sys.exit(run(root(), sys.argv[1:]))

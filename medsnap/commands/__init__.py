@@ -1,0 +1,1 @@
+"""One thin file per command: options → request → core → page and data."""

@@ -1,0 +1,93 @@
+"""The process boundary: usage errors, signals, a closed pipe and defects become exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+from typer import Abort
+from typer.exceptions import Exit as TyperExit
+from typer.exceptions import TyperException
+
+from medsnap.commands._shared import Format, show_error
+from medsnap.errors import Exit, MedsnapError, UsageError
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; unwinds like a keyboard interrupt so that work so far is kept."""
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    del signum, frame
+    raise Terminated
+
+
+def run(group: Any, arguments: Sequence[str]) -> int:
+    """Run the command group and return the exit code; never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    signal.signal(signal.SIGTERM, _terminate)
+    form = _format(arguments)
+    try:
+        code = group.main(args=list(arguments), prog_name="medsnap", standalone_mode=False)
+        return int(code or 0)
+    except TyperExit as leaving:
+        return leaving.exit_code
+    except TyperException as problem:
+        usage = UsageError(problem.format_message(), hint="see medsnap --help")
+        show_error(usage, form)
+        return int(usage.exit)
+    except (KeyboardInterrupt, Abort):
+        return _stopped("interrupted", Exit.INTERRUPTED, form)
+    except Terminated:
+        return _stopped("terminated", Exit.TERMINATED, form)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.IO)
+    except Exception as defect:  # noqa: BLE001 - the one catch-all: a traceback could show a patient's name
+        return _defect(defect, form)
+
+
+def _stopped(how: str, code: Exit, form: Format) -> int:
+    problem = MedsnapError(f"{how}; what was done so far is kept", hint="run the same command again to go on")
+    problem.id, problem.exit = how, code
+    show_error(problem, form)
+    return int(code)
+
+
+def _defect(defect: Exception, form: Format) -> int:
+    """Say where in medsnap the defect lies; the message of the exception may hold patient data."""
+    place = ""
+    trace = defect.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_globals.get("__name__", "")
+        if name.startswith("medsnap"):
+            place = f"{name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    show_error(
+        MedsnapError(
+            f"a defect of medsnap ({type(defect).__name__})",
+            where=place,
+            hint="please report this place and the command",
+        ),
+        form,
+    )
+    if os.environ.get("MEDSNAP_DEBUG") == "1":
+        raise defect
+    return int(Exit.BUG)
+
+
+def _format(arguments: Sequence[str]) -> Format:
+    """Find --format before parsing, so that a usage error is JSON when JSON was asked for."""
+    for i, argument in enumerate(arguments):
+        value = argument.partition("=")[2] if argument.startswith("--format=") else ""
+        if argument == "--format" and i + 1 < len(arguments):
+            value = arguments[i + 1]
+        if value in (Format.JSON, Format.NDJSON):
+            return Format(value)
+    return Format.HUMAN

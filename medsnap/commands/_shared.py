@@ -1,0 +1,264 @@
+"""What every command shares: the common options, the result, and errors for people.
+
+A command is a function `def name(io: Io, …typer parameters…) -> Result` under `@command()`. It gets
+clock, randomness and settings from `io` and never prints by itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from medsnap import config
+from medsnap.errors import Exit, InputMissing, IoFailed, MedsnapError, UsageError
+from medsnap.platform import write_durably
+from medsnap.report import machine
+from medsnap.report.page import Line, Page, Tone
+
+
+class Format(StrEnum):
+    """How the result is written."""
+
+    HUMAN = "human"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a command gives back: a page for people, data for programs, an exit code.
+
+    `records` names the key under which streamed records stand in a JSON document.
+    """
+
+    page: Page = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    exit: Exit = Exit.OK
+    records: str = "records"
+
+
+@dataclass(slots=True, kw_only=True)
+class Io:
+    """The outside world of one command."""
+
+    format: Format
+    output: Path | None
+    verbose: int
+    quiet: bool
+    no_input: bool
+    dry_run: bool
+    settings: config.Settings
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    random: Callable[[int], bytes] = os.urandom
+    _records: list[Mapping[str, Any]] = field(default_factory=list)
+    _emitted: list[str] = field(default_factory=list)
+
+    @property
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return self.clock()
+
+    @property
+    def interactive(self) -> bool:
+        """Say whether a person can be asked."""
+        return not self.no_input and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def record(self, data: Mapping[str, Any]) -> None:
+        """Hand over one record: written at once as NDJSON, collected for JSON, dropped for people."""
+        if self.format is Format.NDJSON:
+            text = machine.line(data)
+            if self.output is None:
+                sys.stdout.write(text)
+                sys.stdout.flush()
+            else:
+                self._emitted.append(text)
+        elif self.format is Format.JSON:
+            self._records.append(data)
+
+    def note(self, text: str) -> None:
+        """Say something on stderr, unless quiet."""
+        if not self.quiet:
+            _say((Line(text, Tone.QUIET),))
+
+    def warn(self, text: str) -> None:
+        """Warn on stderr, always."""
+        if self.format is Format.HUMAN:
+            _say((Line(f"warning: {text}", Tone.WARN),))
+        else:
+            sys.stderr.write(machine.line({"type": "warning", "message": text}))
+
+    def need(self, given: Path | None, name: str, option: str) -> Path:
+        """Return the option's path or the setting's; raises UsageError naming both."""
+        path = given if given is not None else self.settings.path(name)
+        if path is None:
+            raise UsageError(
+                f"{option} is missing",
+                hint=f"give {option}, or set MEDSNAP_{name.upper()} or '{name}' in the configuration",
+            )
+        return path
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Callable[[], None]]:
+        """Advance a bar on a terminal; silent everywhere else."""
+        if self.quiet or self.format is not Format.HUMAN or not sys.stderr.isatty():
+            yield lambda: None
+            return
+        from medsnap.report import human
+
+        with human.progress(sys.stderr, label, total) as advance:
+            yield advance
+
+
+def _say(page: Page) -> None:
+    from medsnap.report import human
+
+    human.render(page, sys.stderr)
+
+
+def _option(*names: str, text: str, metavar: str | None = None, count: bool = False) -> Any:
+    return typer.Option(*names, help=text, metavar=metavar, count=count, rich_help_panel="Common")
+
+
+_COMMON: dict[str, tuple[Any, Any]] = {
+    "format_": (Annotated[Format, _option("--format", text="human, json or ndjson.")], Format.HUMAN),
+    "output": (
+        Annotated[Path | None, _option("--output", "-o", metavar="FILE", text="Write the result to FILE.")],
+        None,
+    ),
+    "verbose": (Annotated[int, _option("-v", "--verbose", count=True, text="Say more.")], 0),
+    "quiet": (Annotated[bool, _option("-q", "--quiet", text="Say only the result and errors.")], False),
+    "no_input": (Annotated[bool, _option("--no-input", text="Never ask; fail with a hint.")], False),
+    "config_file": (
+        Annotated[Path | None, _option("--config", metavar="FILE", text="Settings file (TOML).")],
+        None,
+    ),
+    "dry_run": (
+        Annotated[bool, _option("--dry-run", "-n", text="Say what would be done; write nothing.")],
+        False,
+    ),
+}
+
+
+def command(
+    *, dry_run: bool = False, output: bool = True
+) -> Callable[[Callable[..., Result]], Callable[..., int]]:
+    """Make a Typer command of `function(io, …)`: adds the common options, renders result and errors.
+
+    `output=False` where the command has an own `-o` (a folder).
+    """
+    left_out = {"dry_run"} - ({"dry_run"} if dry_run else set()) | (set() if output else {"output"})
+
+    def wrap(function: Callable[..., Result]) -> Callable[..., int]:
+        hints = get_type_hints(function, include_extras=True)
+        own = [
+            p.replace(annotation=hints[p.name])
+            for p in list(inspect.signature(function).parameters.values())[1:]
+        ]
+        common = {k: v for k, v in _COMMON.items() if k not in left_out}
+        added = [
+            inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=d, annotation=a)
+            for k, (a, d) in common.items()
+        ]
+
+        @functools.wraps(function)
+        def run(**given: Any) -> int:
+            shared = {k: given.pop(k, default) for k, (_, default) in _COMMON.items()}
+            return int(_run(function, given, shared))
+
+        del run.__wrapped__
+        own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+        run.__signature__ = inspect.Signature(own + added)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in own + added}
+        return run
+
+    return wrap
+
+
+def _run(function: Callable[..., Result], given: dict[str, Any], shared: dict[str, Any]) -> Exit:
+    form: Format = shared["format_"]
+    try:
+        io = Io(
+            format=form,
+            output=shared["output"],
+            verbose=shared["verbose"],
+            quiet=shared["quiet"],
+            no_input=shared["no_input"],
+            dry_run=shared["dry_run"],
+            settings=config.load(os.environ, Path.home(), shared["config_file"]),
+        )
+        result = function(io, **given)
+        _write(io, result)
+    except MedsnapError as problem:
+        show_error(problem, form)
+        return problem.exit
+    except FileNotFoundError as problem:
+        return _system(InputMissing("the file or folder does not exist", where=_place(problem)), form)
+    except BrokenPipeError:
+        raise  # the reader of our stdout went away: main() ends quietly
+    except OSError as problem:
+        return _system(IoFailed(problem.strerror or "reading or writing failed", where=_place(problem)), form)
+    return result.exit
+
+
+def _place(problem: OSError) -> str:
+    # the path may be a patient's name in a dump: only its last resort, the error's number, is shown
+    return f"errno {problem.errno}" if problem.errno else ""
+
+
+def _system(problem: MedsnapError, form: Format) -> Exit:
+    show_error(problem, form)
+    return problem.exit
+
+
+def show_error(problem: MedsnapError, form: Format) -> None:
+    """Write an error: text on stderr for people, one JSON object on stdout for programs."""
+    if form is not Format.HUMAN:
+        sys.stdout.write(machine.line(machine.error(problem)))
+        return
+    lines = [Line(f"error: {problem.message}", Tone.BAD)]
+    if problem.where:
+        lines.append(Line(f"  where: {problem.where}"))
+    if problem.hint:
+        lines.append(Line(f"  hint: {problem.hint}"))
+    _say(tuple(lines))
+
+
+def _write(io: Io, result: Result) -> None:
+    if io.format is Format.JSON:
+        data = dict(result.data)
+        if io._records:
+            data[result.records] = io._records
+        text = machine.document(data)
+    elif io.format is Format.NDJSON:
+        text = "".join(io._emitted) + (machine.line(result.data) if result.data else "")
+    else:
+        text = _page(result.page, to_file=io.output is not None)
+    if io.output is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_durably(io.output, text.encode(), mode=0o600)
+
+
+def _page(page: Page, *, to_file: bool) -> str:
+    from io import StringIO
+
+    from medsnap.report import human
+
+    if not to_file:
+        human.render(page, sys.stdout)
+        return ""
+    text = StringIO()
+    human.render(page, text, width=110)
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""Results to text: pages for people (rich), JSON and NDJSON for programs."""

@@ -1,0 +1,80 @@
+"""The only importer of rich: draws pages and progress for people."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import IO, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from medsnap.report.escape import clean
+from medsnap.report.page import Block, Facts, Line, Page, Table, Tone
+
+_STYLES: Final[dict[Tone, str]] = {
+    Tone.PLAIN: "",
+    Tone.TITLE: "bold",
+    Tone.GOOD: "green",
+    Tone.WARN: "yellow",
+    Tone.BAD: "bold red",
+    Tone.QUIET: "dim",
+}
+
+
+def _console(stream: IO[str], width: int | None = None) -> Console:
+    # markup and highlight stay off: a file name must never reach rich as markup (rich#3203)
+    return Console(file=stream, markup=False, highlight=False, emoji=False, width=width, soft_wrap=False)
+
+
+def render(page: Page, stream: IO[str], *, width: int | None = None) -> None:
+    """Draw the blocks on a stream; colours only on a terminal (NO_COLOR is honoured)."""
+    console = _console(stream, width)
+    for block in page:
+        _draw(console, block)
+
+
+def _draw(console: Console, block: Block) -> None:
+    match block:
+        case Line(text=text, tone=tone):
+            console.print(Text(clean(text, limit=4000), style=_STYLES[tone]))
+        case Facts(pairs=pairs):
+            grid = RichTable.grid(padding=(0, 2))
+            grid.add_column(no_wrap=True)
+            grid.add_column(overflow="fold")
+            for name, value in pairs:
+                grid.add_row(Text(clean(name), style="dim"), Text(clean(value)))
+            console.print(grid)
+        case Table():
+            console.print(_table(block))
+
+
+def _table(block: Table) -> RichTable | Text:
+    if not block.rows:
+        return Text(f"{block.title}: {block.empty}" if block.title else block.empty, style="dim")
+    table = RichTable(
+        title=clean(block.title) or None, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
+    for column in block.columns:
+        table.add_column(
+            Text(clean(column), style="bold"),
+            overflow="fold",
+            justify="right" if column in block.right else "left",
+            ratio=1 if column == block.wide else None,
+            no_wrap=column in block.right,
+        )
+    for row in block.rows:
+        table.add_row(*(Text(clean(value)) for value in row))
+    return table
+
+
+@contextlib.contextmanager
+def progress(stream: IO[str], label: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a bar on a terminal; the callable advances it by one."""
+    console = _console(stream)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda: bar.advance(task)
