@@ -1,0 +1,1 @@
+"""Bytes to spans: tolerant, bounds-checked views of container formats, without policy."""

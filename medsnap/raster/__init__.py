@@ -1,0 +1,1 @@
+"""The only home of the pixel libraries: decode, compare, turn."""
