@@ -1,0 +1,116 @@
+"""The payload of an age file: 64-KiB chunks under ChaCha20-Poly1305 (C2SP age, "Payload")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from medsnap.errors import Tampered
+from medsnap.model.rewrite import Buffer
+
+CHUNK = 64 << 10
+TAG = 16
+SEALED = CHUNK + TAG
+NONCE = 16
+_GROUP = 16  # chunks written at once: one system call a megabyte
+
+Sink = Callable[[Buffer], object]  # must take all bytes, and copy what it wants to keep
+
+
+def _nonce(counter: int, last: bool) -> bytes:
+    return counter.to_bytes(11, "big") + (b"\x01" if last else b"\x00")
+
+
+class Sealer:
+    """Seal a stream: `update` as often as wanted, then `finish` once. Buffers are used again."""
+
+    def __init__(self, key: bytes, sink: Sink) -> None:
+        self._aead = ChaCha20Poly1305(key)
+        self._sink = sink
+        self._out = memoryview(bytearray(_GROUP * SEALED))
+        self._used = 0
+        self._held = bytearray()  # at most one chunk: it may be the last
+        self._counter = 0
+
+    def update(self, data: Buffer) -> None:
+        """Seal what is surely not the last chunk; hold back the rest."""
+        view = memoryview(data).cast("B")
+        if self._held:
+            need = CHUNK - len(self._held)
+            self._held += view[:need]
+            view = view[need:]
+            if not view:
+                return
+            self._seal(self._held, last=False)
+            self._held.clear()
+        whole = max(len(view) - 1, 0) // CHUNK
+        for at in range(0, whole * CHUNK, CHUNK):
+            self._seal(view[at : at + CHUNK], last=False)
+        self._held += view[whole * CHUNK :]
+
+    def finish(self) -> None:
+        """Seal the last chunk and hand everything to the sink."""
+        self._seal(self._held, last=True)
+        self._flush()
+
+    def _seal(self, chunk: Buffer, *, last: bool) -> None:
+        if self._used + len(chunk) + TAG > len(self._out):
+            self._flush()
+        into = self._out[self._used : self._used + len(chunk) + TAG]
+        self._aead.encrypt_into(_nonce(self._counter, last), chunk, None, into)
+        self._used += len(into)
+        self._counter += 1
+
+    def _flush(self) -> None:
+        if self._used:
+            self._sink(self._out[: self._used])
+        self._used = 0
+
+
+def read_fully(source: BinaryIO, size: int) -> bytes:
+    """Read `size` bytes, fewer only at the end of the file."""
+    data = source.read(size)
+    if len(data) in (0, size):
+        return data
+    parts = bytearray(data)
+    while len(parts) < size and (more := source.read(size - len(parts))):
+        parts += more
+    return bytes(parts)
+
+
+def open_stream(key: bytes, source: BinaryIO, sink: Sink) -> None:
+    """Give verified chunks to `sink`; raise Tampered at the first that does not verify.
+
+    A cut file fails too, but only at its end: keep what the sink got in a temporary place until
+    this returns.
+    """
+    aead = ChaCha20Poly1305(key)
+    out = memoryview(bytearray(_GROUP * CHUNK))
+    counter = 0
+    block = read_fully(source, _GROUP * SEALED)
+    while True:
+        following = read_fully(source, _GROUP * SEALED) if len(block) == _GROUP * SEALED else b""
+        used = 0
+        for at in range(0, len(block) or 1, SEALED):
+            chunk = memoryview(block)[at : at + SEALED]
+            last = not following and at + SEALED >= len(block)
+            used += _open(aead, chunk, out[used:], counter, last)
+            counter += 1
+        sink(out[:used])
+        if not following:
+            return
+        block = following
+
+
+def _open(aead: ChaCha20Poly1305, chunk: Buffer, out: memoryview, counter: int, last: bool) -> int:
+    where = f"age payload, chunk {counter}, byte {NONCE + counter * SEALED}"
+    size = len(chunk) - TAG
+    if size < 0 or (size == 0 and counter):
+        raise Tampered("the age file is cut off or has an empty last chunk", where=where)
+    try:
+        return aead.decrypt_into(_nonce(counter, last), chunk, None, out[:size])
+    except InvalidTag:
+        raise Tampered("the age file was altered or cut off", where=where) from None
