@@ -15,7 +15,7 @@ CHUNK = 64 << 10
 TAG = 16
 SEALED = CHUNK + TAG
 NONCE = 16
-_GROUP = 16  # chunks written at once: one system call a megabyte
+_GROUP = 16  # x
 
 Sink = Callable[[Buffer], object]  # must take all bytes, and copy what it wants to keep
 
