@@ -1,0 +1,187 @@
+"""Where Exif, XMP and ICC lie in each still format, and how large the stored picture is."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Protocol, cast
+
+from medsnap.formats import jpeg, png, riff
+from medsnap.model.photo import MediaType
+from medsnap.model.rewrite import Buffer
+
+EXIF_PREFIX = b"Exif\x00\x00"
+XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\x00"
+ICC_PREFIX = b"ICC_PROFILE\x00"
+MAX_INFLATED = 16 << 20  # bytes: a compressed text or profile beyond this is not read
+_HEIF = frozenset({MediaType.HEIC, MediaType.HEIF, MediaType.AVIF})
+
+
+class _Heif(Protocol):
+    def exif(self, data: Buffer) -> bytes | None: ...
+    def xmp(self, data: Buffer) -> bytes | None: ...
+    def icc(self, data: Buffer) -> bytes | None: ...
+    def size(self, data: Buffer) -> tuple[int, int] | None: ...
+
+
+def _heif() -> _Heif:
+    import importlib
+
+    return cast(_Heif, importlib.import_module("medsnap.formats.heif"))
+
+
+def exif(data: Buffer, media: MediaType) -> bytes | None:
+    """Return the TIFF-structured Exif payload without its prefix, or None. Raises Malformed, TooLarge."""
+    match media:
+        case MediaType.JPEG:
+            return _jpeg(data, jpeg.APP0 + 1, EXIF_PREFIX)
+        case MediaType.PNG:
+            return png_exif(data, png.view(data))
+        case MediaType.WEBP:
+            return _webp(data, b"EXIF")
+        case MediaType.TIFF | MediaType.DNG:
+            return bytes(data)
+        case _ if media in _HEIF:
+            return _heif().exif(data)
+    return None
+
+
+def xmp(data: Buffer, media: MediaType) -> bytes | None:
+    """Return the XMP packet, or None. Raises Malformed, TooLarge."""
+    match media:
+        case MediaType.JPEG:
+            return _jpeg(data, jpeg.APP0 + 1, XMP_PREFIX)
+        case MediaType.PNG:
+            return png_xmp(data, png.view(data))
+        case MediaType.WEBP:
+            return _webp(data, b"XMP ") or _webp(data, b"XMP\x00")
+        case _ if media in _HEIF:
+            return _heif().xmp(data)
+    return None
+
+
+def icc(data: Buffer, media: MediaType) -> bytes | None:
+    """Return the ICC profile, decompressed and joined, or None. Raises Malformed, TooLarge."""
+    match media:
+        case MediaType.JPEG:
+            return jpeg_icc(data, jpeg.view(data))
+        case MediaType.PNG:
+            chunk = next((c for c in png.view(data).chunks if c.type == b"iCCP"), None)
+            return inflate(png.body(data, chunk).partition(b"\x00")[2][1:]) if chunk else None
+        case MediaType.WEBP:
+            return _webp(data, b"ICCP")
+        case _ if media in _HEIF:
+            return _heif().icc(data)
+    return None
+
+
+def size(data: Buffer, media: MediaType) -> tuple[int, int] | None:
+    """Return (width, height) of the stored raster in pixels, before any rotation, or None."""
+    match media:
+        case MediaType.JPEG:
+            frame = next((s for s in jpeg.view(data).segments if s.marker in jpeg.SOF), None)
+            head = jpeg.payload(data, frame) if frame else b""
+            if len(head) < 6:
+                return None
+            return int.from_bytes(head[3:5], "big"), int.from_bytes(head[1:3], "big")
+        case MediaType.PNG:
+            header = png.view(data).header
+            return header.width, header.height
+        case MediaType.WEBP:
+            return riff.canvas(data, riff.view(data))
+        case _ if media in _HEIF:
+            return _heif().size(data)
+    return None
+
+
+def without_prefix(payload: bytes) -> bytes:
+    """Drop the "Exif" prefix that JPEG demands and other formats sometimes carry."""
+    return payload[6:] if payload.startswith(EXIF_PREFIX) else payload
+
+
+def inflate(compressed: bytes) -> bytes | None:
+    """Return the zlib stream's content, or None where it is broken, cut or larger than MAX_INFLATED."""
+    reader = zlib.decompressobj()
+    try:
+        content = reader.decompress(compressed, MAX_INFLATED)
+    except zlib.error:
+        return None
+    return content if reader.eof else None
+
+
+def _jpeg(data: Buffer, marker: int, prefix: bytes) -> bytes | None:
+    for segment in jpeg.view(data).segments:
+        if segment.marker == marker and jpeg.payload(data, segment).startswith(prefix):
+            return bytes(memoryview(data)[segment.body + len(prefix) : segment.stop])
+    return None
+
+
+def jpeg_icc(data: Buffer, view: jpeg.View) -> bytes | None:
+    """Join the ICC chunks of APP2 in the order of their numbers (ICC.1 annex B.4); first wins."""
+    parts: dict[int, bytes] = {}
+    for segment in view.segments:
+        head = jpeg.payload(data, segment)
+        if segment.marker == jpeg.APP0 + 2 and head.startswith(ICC_PREFIX) and len(head) > 14:
+            parts.setdefault(head[12], bytes(memoryview(data)[segment.body + 14 : segment.stop]))
+    return b"".join(parts[k] for k in sorted(parts)) or None
+
+
+def _webp(data: Buffer, kind: bytes) -> bytes | None:
+    chunk = riff.view(data).first(kind)
+    if chunk is None:
+        return None
+    content = riff.body(data, chunk)
+    return without_prefix(content) if kind == b"EXIF" else content
+
+
+_RAW_PROFILES = (b"Raw profile type exif", b"Raw profile type APP1")
+
+
+def png_exif(data: Buffer, view: png.View) -> bytes | None:
+    """Return the eXIf payload, else that of an ImageMagick raw profile in a text chunk."""
+    for chunk in view.chunks:
+        if chunk.type == b"eXIf":
+            return without_prefix(png.body(data, chunk))
+    for chunk in view.chunks:
+        if chunk.type in _TEXTS:
+            keyword, text = png_text(data, chunk)
+            raw = raw_profile(text) if keyword in _RAW_PROFILES else None
+            if raw is not None and raw.startswith(EXIF_PREFIX):
+                return without_prefix(raw)
+    return None
+
+
+def png_xmp(data: Buffer, view: png.View) -> bytes | None:
+    """Return the XMP packet of an iTXt chunk (PNG 11.3.3.4 keyword XML:com.adobe.xmp), or None."""
+    for chunk in view.chunks:
+        if chunk.type in _TEXTS:
+            keyword, text = png_text(data, chunk)
+            if keyword in (b"XML:com.adobe.xmp", b"Raw profile type xmp"):
+                return raw_profile(text) if keyword.startswith(b"Raw") else text
+    return None
+
+
+_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+
+
+def png_text(data: Buffer, chunk: png.Chunk) -> tuple[bytes, bytes]:
+    """Return keyword and text of tEXt, zTXt, iTXt; the text is b"" where it cannot be read."""
+    keyword, _, rest = png.body(data, chunk).partition(b"\x00")
+    if chunk.type == b"tEXt":
+        return keyword, rest
+    if chunk.type == b"zTXt":
+        return keyword, inflate(rest[1:]) or b""
+    compressed, rest = rest[:1] == b"\x01", rest[2:]
+    text = rest.split(b"\x00", 2)[-1]
+    return keyword, (inflate(text) or b"") if compressed else text
+
+
+def raw_profile(text: bytes) -> bytes | None:
+    """Decode ImageMagick's raw profile: newline, name, newline, length, newline, hexadecimal digits."""
+    fields = text.split(None, 2)
+    if len(fields) != 3:
+        return None
+    digits = fields[2].translate(None, b" \t\r\n")
+    try:
+        return bytes.fromhex(digits.decode("ascii"))
+    except ValueError:
+        return None
