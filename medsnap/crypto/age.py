@@ -121,11 +121,7 @@ def encrypt(
 
 def _encrypt_to(data: Buffer, recipients: Sequence[_Recipient], random: Random) -> bytes:
     head, nonce, key = _head(recipients, random)
-    parts: list[bytes] = [head, nonce]
-    sealer = stream.Sealer(key, lambda sealed: parts.append(bytes(sealed)))
-    sealer.update(data)
-    sealer.finish()
-    return b"".join(parts)
+    return stream.seal_bytes(key, data, head=head + nonce)
 
 
 def encrypt_bytes(data: Buffer, recipients: Sequence[str], *, random: Random) -> bytes:
@@ -152,13 +148,14 @@ def _file_key(head: Header, identities: Sequence[_Identity]) -> bytes:
     raise KeyRefused("none of the keys given opens this age file")
 
 
-def _decrypt(source: BinaryIO, identities: Sequence[_Identity], write: stream.Sink) -> None:
+def _open_header(source: BinaryIO, identities: Sequence[_Identity]) -> bytes:
+    """Authenticate the header and return the payload key; `source` is then at the first chunk."""
     head = header.read(source)
     file_key = _file_key(head, identities)
     nonce = stream.read_fully(source, stream.NONCE)
     if len(nonce) != stream.NONCE:
         raise Tampered("the age file is cut off after its header", where=f"byte {head.size}")
-    stream.open_stream(hkdf(file_key, salt=nonce, info=b"payload"), source, write)
+    return hkdf(file_key, salt=nonce, info=b"payload")
 
 
 def decrypt_stream(source: BinaryIO, identities: Sequence[str], write: stream.Sink) -> None:
@@ -168,17 +165,17 @@ def decrypt_stream(source: BinaryIO, identities: Sequence[str], write: stream.Si
     use it only when this has returned. Raises Malformed, Unsupported, TooLarge, KeyRefused (no key
     fits), Tampered.
     """
-    _decrypt(source, [_parse_identity(i) for i in identities], write)
+    stream.open_stream(_open_header(source, [_parse_identity(i) for i in identities]), source, write)
 
 
 def decrypt_bytes(data: bytes, identities: Sequence[str], passphrases: Sequence[str] = ()) -> bytes:
     """Open an age file, binary or armoured: everything or nothing. Errors as `decrypt_stream`."""
     keys: list[_Identity] = [_parse_identity(i) for i in identities]
     keys += [scrypt.Identity(p) for p in passphrases]
-    source = io.BytesIO(armor.decode(data) if armor.is_armored(data) else data)
-    out = bytearray()
-    _decrypt(source, keys, out.extend)
-    return bytes(out)
+    binary = armor.decode(data) if armor.is_armored(data) else data
+    source = io.BytesIO(binary)
+    key = _open_header(source, keys)
+    return stream.open_bytes(key, memoryview(binary)[source.tell() :])
 
 
 def payload_digest(source: BinaryIO) -> Sha256:
