@@ -1,0 +1,105 @@
+"""Sealed events beside the log: written before their leaf, read by those who hold an auditor's key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from medsnap.audit import events
+from medsnap.audit.checkpoint import Checkpoint
+from medsnap.audit.files import Folder
+from medsnap.audit.log import Log
+from medsnap.crypto.note import Signer
+from medsnap.errors import KeyRefused, Malformed, MedsnapError, Tampered
+from medsnap.model.event import AuditEvent
+from medsnap.model.photo import Sha256
+
+_MAX_SEALED = 16 << 20  # bytes of one sealed event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opaque:
+    """An event that these keys do not open, or that is missing or altered."""
+
+    at: str
+    sealed: Sha256
+    because: str
+
+
+def _name(digest: Sha256) -> str:
+    return f"sealed/{digest[:2]}/{digest}"
+
+
+def put(log: Log, sealed: bytes) -> Sha256:
+    """Keep a sealed event durably under its digest; writing it twice changes nothing."""
+    digest = Sha256(hashlib.sha256(sealed).hexdigest())
+    folder = Folder(log.root)
+    if folder.read(_name(digest), _MAX_SEALED) != sealed:
+        folder.write(_name(digest), sealed)
+    return digest
+
+
+def record(
+    log: Log,
+    event: AuditEvent,
+    *,
+    auditors: Sequence[str],
+    signer: Signer,
+    random: Callable[[int], bytes],
+    commit: Sha256 | None = None,
+) -> Checkpoint:
+    """Seal one event and append its leaf, durably: when this returns, the event is in the log."""
+    entry, sealed = events.leaf(event, auditors, random, commit)
+    put(log, sealed)
+    return log.append([entry], signer)
+
+
+def leaves(log: Log) -> Iterator[events.Leaf]:
+    """Give the clear leaves in order; raise Tampered for an entry that is no leaf."""
+    for index, entry in enumerate(log.entries()):
+        try:
+            yield events.parse_leaf(entry, f"log, entry {index}")
+        except Malformed as problem:
+            raise Tampered(problem.message, where=problem.where) from None
+
+
+def commits(log: Log) -> Iterator[Sha256]:
+    """Give the digests of the vault's commits that stand in the log, in order."""
+    for leaf in leaves(log):
+        if leaf.commit is not None:
+            yield leaf.commit
+
+
+def _sealed(folder: Folder, leaf: events.Leaf, index: int) -> bytes:
+    name = _name(leaf.sealed)
+    data = folder.read(name, _MAX_SEALED)
+    if data is None or hashlib.sha256(data).hexdigest() != leaf.sealed:
+        what = "is missing" if data is None else "was altered"
+        raise Tampered(f"the sealed event of entry {index} {what}", where=f"log/{name}, entry {index}")
+    return data
+
+
+def check(log: Log) -> int:
+    """Compare every sealed event with the digest in its leaf; return how many. Raises Tampered."""
+    folder = Folder(log.root)
+    count = 0
+    for index, leaf in enumerate(leaves(log)):
+        _sealed(folder, leaf, index)
+        count += 1
+    return count
+
+
+def read_events(log: Log, identities: Sequence[str]) -> Iterator[AuditEvent | Opaque]:
+    """Give the events in order, Opaque where these identities (maybe none) do not open one."""
+    from medsnap.crypto.age import decrypt_bytes
+
+    folder = Folder(log.root)
+    for index, leaf in enumerate(leaves(log)):
+        try:
+            plaintext = decrypt_bytes(_sealed(folder, leaf, index), identities)
+            yield events.parse_event(plaintext, f"log, entry {index}")
+        except KeyRefused:
+            yield Opaque(at=leaf.at, sealed=leaf.sealed, because="sealed to the auditors")
+        except MedsnapError as problem:
+            yield Opaque(at=leaf.at, sealed=leaf.sealed, because=problem.message)
