@@ -1,0 +1,5 @@
+"""Which patient and which visit a photo belongs to, and how sure that is."""
+
+from medsnap.match.ages import age
+
+__all__ = ["age"]
