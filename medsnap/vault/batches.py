@@ -1,0 +1,100 @@
+"""Batches: the catalogue's events as JSON lines in age files, one per compartment and commit.
+
+Every commit writes one batch for every compartment, empty ones too, all of one size, so that a
+look at the storage does not tell which locked group got photos.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from medsnap.errors import KeyRefused, Tampered
+from medsnap.model.codec import canonical
+from medsnap.vault.ids import Random, padme
+
+FORMAT = 1
+MIN_SIZE = 4096
+HEAD = "batch"
+SEALED = "sealed"  # a line that was sealed before a crash: {"event":"sealed","age":base64}
+
+
+@dataclass(slots=True, kw_only=True)
+class Lines:
+    """The events of one compartment that wait for the next commit, in order, as encoded lines."""
+
+    encoded: list[bytes] = field(default_factory=list)
+
+    def add(self, row: object) -> None:
+        """Add one event in clear (it will be sealed with its batch)."""
+        self.encoded.append(canonical(row))
+
+    def add_sealed(self, data: bytes) -> None:
+        """Add one event that is already an age file: ingest cannot open what it sealed before a crash."""
+        text = base64.b64encode(data).decode("ascii")
+        self.encoded.append(canonical({"event": SEALED, "age": text}))
+
+
+def head(vault: str, commit: str, compartment: str) -> bytes:
+    """Return the first line of a batch: binds it to its vault, commit and compartment."""
+    return canonical(
+        {"event": HEAD, "format": FORMAT, "vault": vault, "commit": commit, "compartment": compartment}
+    )
+
+
+def common_size(texts: Sequence[bytes]) -> int:
+    """Return the one size in bytes that all batches of a commit are padded to."""
+    return padme(max(MIN_SIZE, *(len(t) for t in texts))) if texts else MIN_SIZE
+
+
+def text(lines: Sequence[bytes]) -> bytes:
+    """Join encoded lines."""
+    return b"".join(line + b"\n" for line in lines)
+
+
+def seal(body: bytes, size: int, recipient: str, *, random: Random) -> bytes:
+    """Seal a batch, padded with line feeds to `size` bytes (still a text file of JSON lines)."""
+    from medsnap.crypto.age import encrypt_bytes
+
+    return encrypt_bytes(body + b"\n" * (size - len(body)), [recipient], random=random)
+
+
+def seal_row(row: object, recipient: str, *, random: Random) -> bytes:
+    """Seal one event alone, padded, for the journal: it outlives a kill before its commit."""
+    body = canonical(row) + b"\n"
+    return seal(body, padme(max(1024, len(body))), recipient, random=random)
+
+
+def events(data: bytes, identities: Sequence[str], *, where: str) -> Iterator[dict[str, Any]]:
+    """Yield the events of a batch file, its head first. Raises KeyRefused when none of ours opens it.
+
+    A sealed line is opened with the same identities, one level deep.
+    """
+    from medsnap.crypto.age import decrypt_bytes
+
+    for event in _parse(decrypt_bytes(data, identities), where):
+        if event.get("event") != SEALED:
+            yield event
+            continue
+        try:
+            inner = decrypt_bytes(base64.b64decode(str(event.get("age", "")), validate=True), identities)
+        except (KeyRefused, binascii.Error) as refused:
+            raise Tampered("a line sealed before a crash does not open", where=where) from refused
+        yield from (e for e in _parse(inner, where) if e.get("event") not in (SEALED, HEAD))
+
+
+def _parse(plain: bytes, where: str) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(plain.splitlines(), start=1):
+        if not line:
+            continue
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError) as misfit:
+            raise Tampered(f"line {number} of a batch is no JSON", where=where) from misfit
+        if not isinstance(event, dict):
+            raise Tampered(f"line {number} of a batch is no object", where=where)
+        yield event

@@ -1,0 +1,218 @@
+"""A member's catalogue: a SQLite cache made from the batches, one per member, rebuildable.
+
+It holds names of patients, so between runs it lies sealed to the member himself, as one age
+file in his own 0700 folder; it is opened in memory. The batches stay the truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medsnap.errors import InputMissing, IoFailed, KeyRefused, MedsnapError, Tampered
+from medsnap.model.codec import CodecError, canonical, from_json
+from medsnap.model.photo import ObjectId
+from medsnap.model.receipt import Receipt
+from medsnap.model.record import ADD, PhotoRow, ReceiptRow
+from medsnap.model.study import Patient, Study, Visit
+from medsnap.platform import too_open, write_durably
+from medsnap.vault.files import read_limited
+from medsnap.vault.ids import Random
+from medsnap.vault.reader import Reader, not_found
+
+FILE = "catalogue.age"
+MAX_FILE = 4 << 30
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS scope (scope TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS seen (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS photo (
+  n INTEGER PRIMARY KEY, object TEXT UNIQUE NOT NULL, compartment TEXT NOT NULL, at TEXT NOT NULL,
+  state TEXT NOT NULL, verb TEXT NOT NULL, matched TEXT NOT NULL, mrn TEXT, issuer TEXT,
+  encounter TEXT, row BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS photo_patient ON photo (mrn, issuer);
+CREATE TABLE IF NOT EXISTS receipt (
+  n INTEGER PRIMARY KEY, object TEXT NOT NULL, target TEXT NOT NULL, row BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS receipt_object ON receipt (object);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which photos to list; None means all."""
+
+    state: str | None = None
+    verb: str | None = None
+    compartment: str | None = None
+    matched: str | None = None
+    mrn: str | None = None
+    issuer: str | None = None
+    encounter: str | None = None
+
+    def clause(self) -> tuple[str, list[str]]:
+        """Return the WHERE clause and its values."""
+        names = ("state", "verb", "compartment", "matched", "mrn", "issuer", "encounter")
+        given = [(n, v) for n in names if (v := getattr(self, n)) is not None]
+        return " AND ".join(f"{n} = ?" for n, _ in given) or "1", [v for _, v in given]
+
+
+class Catalogue:
+    """What one member may know, as rows. Open it with `open`, bring it up to date with `refresh`."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._db = database
+        self._changed = False
+
+    @classmethod
+    def open(cls, folder: Path, identities: Sequence[str]) -> Catalogue:
+        """Open the cache of a member, or an empty one when there is none, or none that he can open."""
+        database = sqlite3.connect(":memory:", isolation_level=None)
+        stored = _stored(folder, identities)
+        if stored is not None:
+            try:
+                database.deserialize(stored)
+                database.execute("SELECT count(*) FROM seen")
+            except sqlite3.Error:  # an older layout or a broken cache: made anew from the batches
+                database.close()
+                database = sqlite3.connect(":memory:", isolation_level=None)
+        database.executescript(_SCHEMA)
+        return cls(database)
+
+    def save(self, folder: Path, recipient: str, *, random: Random) -> None:
+        """Seal the cache to the member, in his folder; nothing when nothing changed."""
+        from medsnap.crypto.age import encrypt_bytes
+
+        if not self._changed:
+            return
+        try:
+            folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+            if too_open(folder):
+                folder.chmod(0o700)
+            write_durably(folder / FILE, encrypt_bytes(self._db.serialize(), [recipient], random=random))
+        except OSError as failure:
+            raise IoFailed(
+                f"the catalogue's cache cannot be written: {failure.strerror}", where=str(folder)
+            ) from failure
+        self._changed = False
+
+    def close(self) -> None:
+        """Forget everything in memory."""
+        self._db.close()
+
+    def refresh(self, reader: Reader) -> int:
+        """Take in commits not seen yet; returns how many. Rebuilds when the reader's view changed."""
+        scope = hashlib.sha256(
+            canonical([reader.directory.vault, reader.directory.root, *reader.compartments])
+        ).hexdigest()
+        if [row for (row,) in self._db.execute("SELECT scope FROM scope")] != [scope]:
+            for table in ("scope", "seen", "photo", "receipt"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - fixed names
+            self._db.execute("INSERT INTO scope VALUES (?)", (scope,))
+            self._changed = True
+        seen = {row for (row,) in self._db.execute("SELECT sha256 FROM seen")}
+        fresh = [c for c in reader.commits() if c.sha256 not in seen]
+        for signed in fresh:
+            before = len(reader.problems)
+            with self._transaction():
+                for compartment, event in reader.events(signed):
+                    self._take(compartment, event, reader)
+                # a commit with a broken batch is not "seen": it is looked at again when mended
+                if len(reader.problems) == before:
+                    self._db.execute("INSERT INTO seen VALUES (?)", (signed.sha256,))
+            self._changed = True
+        return len(fresh)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Any:
+        self._db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _take(self, compartment: str, event: dict[str, Any], reader: Reader) -> None:
+        try:
+            if event["event"] == ADD:
+                self._take_photo(compartment, from_json(PhotoRow, event))
+            else:
+                self._take_receipt(from_json(ReceiptRow, event), event)
+        except CodecError as misfit:
+            reader.note("a batch", f"a row cannot be read by this medsnap ({misfit.where})")
+
+    def _take_photo(self, compartment: str, row: PhotoRow) -> None:
+        patient = row.match.patient
+        self._db.execute(
+            "INSERT OR IGNORE INTO photo"
+            " (object, compartment, at, state, verb, matched, mrn, issuer, encounter, row)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.seal.object,
+                compartment,
+                row.at,
+                row.state,
+                str(row.decision.verb),
+                str(row.match.state),
+                patient.mrn if patient else None,
+                patient.issuer if patient else None,
+                row.match.visit.encounter,
+                zlib.compress(canonical(row), 1),
+            ),
+        )
+
+    def _take_receipt(self, row: ReceiptRow, event: dict[str, Any]) -> None:
+        values = (row.receipt.object, row.receipt.target, zlib.compress(canonical(event), 1))
+        known = self._db.execute("SELECT row FROM receipt WHERE object = ?", values[:1]).fetchall()
+        if (values[2],) not in known:
+            self._db.execute("INSERT INTO receipt (object, target, row) VALUES (?, ?, ?)", values)
+
+    def photos(self, filters: Filters | None = None) -> list[PhotoRow]:
+        """List photos in the order in which they were committed."""
+        where, values = (filters or Filters()).clause()
+        rows = self._db.execute(f"SELECT row FROM photo WHERE {where} ORDER BY at, object", values)  # noqa: S608
+        return [_photo(data) for (data,) in rows]
+
+    def photo(self, object_id: str) -> PhotoRow:
+        """Return one photo's row. Raises NotFound, the same for hidden and absent."""
+        found = self._db.execute("SELECT row FROM photo WHERE object = ?", (object_id,)).fetchone()
+        if found is None:
+            raise not_found()
+        return _photo(found[0])
+
+    def receipts(self, object_id: ObjectId) -> list[Receipt]:
+        """List where a photo went, in order; empty for a photo that the caller may not know of."""
+        self.photo(object_id)
+        rows = self._db.execute("SELECT row FROM receipt WHERE object = ? ORDER BY n", (object_id,))
+        return [from_json(ReceiptRow, json.loads(zlib.decompress(data))).receipt for (data,) in rows]
+
+    def studies(self) -> list[Study]:
+        """Group the photos by patient and visit; a study holds only what the caller may see."""
+        groups: dict[tuple[Patient, Visit], list[str]] = {}
+        for row in self.photos():
+            if row.match.patient is not None:
+                groups.setdefault((row.match.patient, row.match.visit), []).append(row.seal.object)
+        return [Study(patient=p, visit=v, objects=tuple(o)) for (p, v), o in groups.items()]
+
+
+def _photo(data: bytes) -> PhotoRow:
+    return from_json(PhotoRow, json.loads(zlib.decompress(data)))
+
+
+def _stored(folder: Path, identities: Sequence[str]) -> bytes | None:
+    from medsnap.crypto.age import decrypt_bytes
+
+    try:
+        return decrypt_bytes(read_limited(folder / FILE, MAX_FILE), identities)
+    except (InputMissing, KeyRefused, Tampered):
+        return None
+    except IoFailed:
+        raise
+    except MedsnapError:  # a cache that is no age file: made anew
+        return None

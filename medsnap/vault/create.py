@@ -1,0 +1,173 @@
+"""Make a vault: keys, rings, the signed directory, the folders."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medsnap.errors import CannotCreate, IoFailed, UsageError
+from medsnap.model.seal import Suite
+from medsnap.platform import fsync_dir
+from medsnap.vault import rings
+from medsnap.vault.directory import (
+    FILE,
+    FORMAT,
+    CompartmentKey,
+    Directory,
+    Member,
+    WriterKey,
+    WriterVerb,
+    serialise,
+)
+from medsnap.vault.files import write_new
+from medsnap.vault.ids import Random, random_id
+
+if TYPE_CHECKING:
+    from medsnap.crypto.note import Signer
+
+FOLDERS = ("keys", "objects", "batches", "commits", "log", "tmp")
+INGEST_VERBS = (WriterVerb.ADD, WriterVerb.RECEIPT, WriterVerb.LOG)
+MEMBER_VERBS = (WriterVerb.RECEIPT, WriterVerb.LOG, WriterVerb.LOOK, WriterVerb.DESCRIBE, WriterVerb.DECIDE)
+_NAME = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NewVault:
+    """A vault just made, with all of its secrets: each goes to one place and nowhere else."""
+
+    directory: Directory
+    root_key: str  # private: recovery sheet only
+    member_identity: str  # key file of the first member
+    member_signer: str
+    recovery_identity: str  # recovery sheet
+    ingest_key: str  # private: the ingest host's folder
+
+    def __repr__(self) -> str:
+        return f"NewVault({self.directory.vault})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ring:
+    identity: str
+    recipient: str
+    file: str
+    data: bytes
+    sha256: str
+
+
+def create(
+    vault: Path,
+    *,
+    compartments: Sequence[str],
+    member: str,
+    suite: Suite,
+    now: datetime,
+    random: Random,
+    expires: datetime,
+) -> NewVault:
+    """Write a new vault durably; the directory comes last, so a vault without one was never finished.
+
+    `compartments` stand in the policy's order. Raises CannotCreate for a folder that is not
+    empty, UsageError for names that cannot be used.
+    """
+    from medsnap.crypto.age import generate_identity, recipient_of
+    from medsnap.crypto.note import generate
+
+    _check_names(compartments, member)
+    if expires <= now:
+        raise UsageError("the directory would be expired already")
+    _empty(vault)
+    vault_id = random_id(random)
+    root, ingest = generate(f"{vault_id}/root", random), generate(f"{vault_id}/ingest-1", random)
+    signer = generate(f"{vault_id}/{member}", random)
+    owner, recovery = generate_identity(random, suite=suite), generate_identity(random, suite=suite)
+    readers = [recipient_of(owner), recipient_of(recovery)]
+    made = {name: _ring(vault_id, f"compartment {name}", readers, suite, random) for name in compartments}
+    auditors = _ring(vault_id, "the auditors", readers, suite, random)
+    directory = Directory(
+        format=FORMAT,
+        vault=vault_id,
+        version=1,
+        expires=expires.astimezone(UTC).isoformat(timespec="seconds"),
+        suite=suite,
+        origin=f"medsnap/{vault_id}",
+        compartments=tuple(
+            CompartmentKey(name=n, epoch=1, recipient=r.recipient, ring=r.file, ring_sha256=r.sha256)
+            for n, r in made.items()
+        ),
+        auditors=auditors.recipient,
+        auditors_ring=auditors.file,
+        auditors_ring_sha256=auditors.sha256,
+        members=(
+            Member(name=member, recipient=readers[0], vkey=signer.vkey, compartments=tuple(compartments)),
+        ),
+        writers=(
+            WriterKey(name="ingest-1", vkey=ingest.vkey, verbs=INGEST_VERBS),
+            WriterKey(name=member, vkey=signer.vkey, verbs=MEMBER_VERBS),
+        ),
+        root=root.vkey,
+    )
+    _write(vault, [*made.values(), auditors], directory, root)
+    return NewVault(
+        directory=directory,
+        root_key=root.private(),
+        member_identity=owner,
+        member_signer=signer.private(),
+        recovery_identity=recovery,
+        ingest_key=ingest.private(),
+    )
+
+
+def _check_names(compartments: Sequence[str], member: str) -> None:
+    if not compartments or len(set(compartments)) != len(compartments):
+        raise UsageError("a vault needs compartments, each named once")
+    for name in (*compartments, member):
+        if not name or len(name) > 64 or any(c not in _NAME for c in name):
+            raise UsageError(
+                f"the name {name!r:.70} cannot be used",
+                hint="use a-z, 0-9, '-', '_', '.', at most 64 characters",
+            )
+    if member == "ingest-1":
+        raise UsageError("the name 'ingest-1' is the ingest host's")
+
+
+def _empty(vault: Path) -> None:
+    try:
+        if vault.exists() and any(vault.iterdir()):
+            raise CannotCreate(
+                "the folder is not empty", where=str(vault), hint="a vault needs a folder of its own"
+            )
+        vault.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(PermissionError):
+            vault.chmod(0o700)
+    except (NotADirectoryError, FileExistsError):
+        raise CannotCreate("is no folder", where=str(vault)) from None
+    except OSError as failure:
+        raise IoFailed(f"the folder cannot be made: {failure.strerror}", where=str(vault)) from failure
+
+
+def _ring(vault_id: str, label: str, readers: Sequence[str], suite: Suite, random: Random) -> _Ring:
+    from medsnap.crypto.age import generate_identity, recipient_of
+
+    identity = generate_identity(random, suite=suite)
+    data, sha256 = rings.wrap(rings.ring_text(vault_id, label, [identity]), readers, random=random)
+    return _Ring(
+        identity=identity,
+        recipient=recipient_of(identity),
+        file=f"{random_id(random)}.age",
+        data=data,
+        sha256=sha256,
+    )
+
+
+def _write(vault: Path, made: Sequence[_Ring], directory: Directory, root: Signer) -> None:
+    for name in FOLDERS:
+        (vault / name).mkdir(mode=0o700)
+    for ring in made:
+        write_new(vault / "keys" / ring.file, ring.data)
+    fsync_dir(vault)
+    write_new(vault / FILE, serialise(directory, [root]))

@@ -1,0 +1,219 @@
+"""The directory: one signed note that names every key of the vault and what it may do.
+
+Ingest seals only to keys that stand here, and readers use only rings that stand here; so nobody
+who can write the vault's storage can make ingest seal to himself (vault.md, amendment 1).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medsnap.errors import InputMissing, KeyRefused, Malformed
+from medsnap.model.codec import CodecError, from_json, to_json
+from medsnap.model.seal import Suite
+from medsnap.vault.files import MAX_NOTE, read_limited
+
+if TYPE_CHECKING:
+    from medsnap.crypto.note import Signer
+
+FILE = "directory"
+FORMAT = 1
+KNOWN_REQUIRES: frozenset[str] = frozenset()
+_HEAD = "medsnap directory"
+
+
+class WriterVerb(StrEnum):
+    """What a writer's key may add to the catalogue, or do to the log (amendment 2)."""
+
+    ADD = "add"  # photos
+    RECEIPT = "receipt"  # a photo left
+    LOG = "log"  # sign checkpoints
+    LOOK = "look"
+    DESCRIBE = "describe"
+    DECIDE = "decide"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompartmentKey:
+    """A compartment's current public key, its ring file and the digest of that file."""
+
+    name: str
+    epoch: int
+    recipient: str  # "age1…"
+    ring: str  # file name in keys/
+    ring_sha256: str
+    past: tuple[str, ...] = ()  # recipients of earlier epochs, still good for reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A person (or exporter) who may open compartments; `vkey` signs what he writes."""
+
+    name: str
+    recipient: str
+    vkey: str = ""
+    compartments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterKey:
+    """A signing key and its verbs."""
+
+    name: str
+    vkey: str
+    verbs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """All public facts of a vault. Compartments stand in the policy's order, never re-ordered."""
+
+    format: int
+    vault: str
+    version: int
+    expires: str  # RFC 3339 UTC
+    suite: Suite
+    origin: str  # of the log (C2SP tlog-checkpoint)
+    compartments: tuple[CompartmentKey, ...]
+    auditors: str  # recipient
+    auditors_ring: str
+    auditors_ring_sha256: str
+    members: tuple[Member, ...]
+    writers: tuple[WriterKey, ...]
+    root: str  # vkey
+    requires: tuple[str, ...] = ()
+    policy_root: str | None = None
+    unsigned_allowed: bool = True
+
+    @property
+    def log_vkeys(self) -> tuple[str, ...]:
+        """Keys that may sign the log's checkpoints."""
+        return tuple(w.vkey for w in self.writers if WriterVerb.LOG in w.verbs)
+
+    def compartment(self, name: str) -> CompartmentKey:
+        """Return a compartment's key. Raises KeyRefused when the vault has no such compartment."""
+        for key in self.compartments:
+            if key.name == name:
+                return key
+        raise KeyRefused(
+            f"the vault has no compartment '{name}'",
+            hint="the policy names a compartment that the vault was not made with",
+        )
+
+    def writer(self, vkey: str) -> WriterKey | None:
+        """Find a writer by its public key."""
+        return next((w for w in self.writers if w.vkey == vkey), None)
+
+    def expired(self, now: datetime) -> bool:
+        """Say whether the directory is past its date."""
+        return now >= datetime.fromisoformat(self.expires)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedDirectory:
+    """The directory as it lies in the vault: parsed, NOT verified. Use `verify` before sealing or opening."""
+
+    data: bytes
+    directory: Directory
+
+    @property
+    def origin(self) -> str:
+        """Origin of the log."""
+        return self.directory.origin
+
+    @property
+    def auditors(self) -> str:
+        """Recipient of the auditors."""
+        return self.directory.auditors
+
+    @property
+    def log_vkeys(self) -> tuple[str, ...]:
+        """Keys that may sign checkpoints."""
+        return self.directory.log_vkeys
+
+
+def load(vault: Path) -> SignedDirectory:
+    """Read and parse a vault's directory without judging its signature.
+
+    Raises InputMissing when there is no vault, Malformed or KeyRefused for a directory that
+    cannot be read.
+    """
+    try:
+        data = read_limited(vault / FILE, MAX_NOTE)
+    except InputMissing:
+        raise InputMissing(
+            "there is no medsnap vault here", where=str(vault), hint="make one: medsnap vault init --vault …"
+        ) from None
+    return SignedDirectory(data=data, directory=parse(data))
+
+
+def parse(data: bytes) -> Directory:
+    """Parse the text of a signed directory. Raises Malformed, or KeyRefused when it is too new."""
+    text, separator, _ = data.rpartition(b"\n\n")
+    if not separator:
+        raise Malformed("is no signed note", where=FILE)
+    return _parse_text(text.decode("utf-8", "replace") + "\n")
+
+
+def _parse_text(text: str) -> Directory:
+    head, _, body = text.partition("\n")
+    if head != _HEAD:
+        raise Malformed("is no medsnap directory", where=FILE)
+    try:
+        value = json.loads(body)
+        _refuse_newer(value)
+        directory = from_json(Directory, value)
+        if datetime.fromisoformat(directory.expires).tzinfo is None:
+            raise CodecError("expires", "has no time zone")
+    except (ValueError, RecursionError) as misfit:
+        problem = str(misfit) if isinstance(misfit, CodecError) else "is no JSON of the expected shape"
+        raise Malformed(f"the directory cannot be read: {problem}", where=FILE) from misfit
+    return directory
+
+
+def _refuse_newer(value: object) -> None:
+    if not isinstance(value, dict):
+        raise CodecError("", "needs an object")
+    unknown = sorted(set(map(str, value.get("requires") or ())) - KNOWN_REQUIRES)
+    if value.get("format") != FORMAT or unknown:
+        what = f"needs {', '.join(unknown)}" if unknown else f"has format {value.get('format')!r:.20}"
+        raise KeyRefused(
+            f"the vault {what}, which this medsnap does not know",
+            where=FILE,
+            hint="update medsnap on this machine",
+        )
+
+
+def verify(data: bytes, *, root_vkey: str) -> Directory:
+    """Return the directory when the pinned root signed it. Raises KeyRefused (77) otherwise."""
+    from medsnap.crypto.note import Verifier, open_note
+
+    hint = (
+        "somebody changed the vault's directory: seal nothing, compare with a backup, ask the root's keeper"
+    )
+    if parse(data).root != root_vkey:
+        raise KeyRefused("the directory names another root than the one pinned here", where=FILE, hint=hint)
+    try:
+        opened = open_note(data, [Verifier.parse(root_vkey)])
+    except (KeyRefused, Malformed) as refused:
+        raise KeyRefused("the directory's signature does not verify", where=FILE, hint=hint) from refused
+    return _parse_text(opened.text)
+
+
+def text_of(directory: Directory) -> str:
+    """Return the text that is signed: a head line and indented, sorted JSON."""
+    body = json.dumps(to_json(directory), sort_keys=True, indent=1, ensure_ascii=False)
+    return f"{_HEAD}\n{body}\n"
+
+
+def serialise(directory: Directory, signers: Sequence[Signer]) -> bytes:
+    """Return the signed note of a directory (C2SP signed-note)."""
+    from medsnap.crypto.note import sign_note
+
+    return sign_note(text_of(directory), signers)

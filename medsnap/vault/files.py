@@ -1,0 +1,85 @@
+"""Files of the vault: written beside, synced, placed without ever replacing another."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from medsnap.errors import InputMissing, IoFailed, Tampered
+from medsnap.platform import fsync_dir, write_durably
+
+MAX_NOTE = 64 * 1024 * 1024  # directory or commit, bytes
+MAX_BATCH = 512 * 1024 * 1024
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Read a whole file. Raises InputMissing, IoFailed, or Tampered when it is larger than `limit` bytes."""
+    try:
+        with path.open("rb") as handle:
+            data = handle.read(limit + 1)
+    except FileNotFoundError:
+        raise InputMissing("a file of the vault is missing", where=str(path)) from None
+    except OSError as failure:
+        raise IoFailed(f"cannot be read: {failure.strerror}", where=str(path)) from failure
+    if len(data) > limit:
+        raise Tampered(f"is larger than {limit} bytes", where=str(path))
+    return data
+
+
+def place_new(temporary: Path, path: Path) -> None:
+    """Give a finished, synced file its name, durably and without replacing. Raises FileExistsError.
+
+    A hard link refuses an existing name in one step; where the filesystem knows no links
+    (exFAT, some network shares) a look and a rename under the vault's lock must do.
+    """
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        if path.exists():
+            raise FileExistsError(str(path)) from None
+        temporary.rename(path)
+    else:
+        temporary.unlink()
+    fsync_dir(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Create one private folder (0700) durably, unless it exists."""
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+        fsync_dir(path.parent)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a whole new file durably. Raises IoFailed, also when the name is taken."""
+    try:
+        write_durably(path, data, exclusive=True)
+    except FileExistsError:
+        raise IoFailed("exists already and is never replaced", where=str(path)) from None
+    except OSError as failure:
+        raise IoFailed(f"cannot be written: {failure.strerror}", where=str(path)) from failure
+
+
+@contextlib.contextmanager
+def io_errors(where: Path) -> Iterator[None]:
+    """Turn the system's errors into IoFailed."""
+    try:
+        yield
+    except OSError as failure:
+        raise IoFailed(
+            f"the system could not write: {failure.strerror or failure}",
+            where=str(where),
+            hint="check free space and rights; what was sealed so far is kept",
+        ) from failure
+
+
+def names(folder: Path) -> tuple[str, ...]:
+    """List a folder's file names, sorted, without temporary (dot) files; a missing folder is empty."""
+    try:
+        return tuple(sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(".")))
+    except FileNotFoundError:
+        return ()

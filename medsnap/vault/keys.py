@@ -1,0 +1,209 @@
+"""Key files and where keys come from. The only importer of keyring.
+
+A key file is a stock age identity file: medsnap's signing key, root key and pin stand in comment
+lines, so `age -d -i FILE` works with it as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from medsnap.errors import CannotCreate, IoFailed, KeyRefused, Malformed, MedsnapError, UsageError
+from medsnap.platform import too_open, write_durably
+from medsnap.vault.files import read_limited
+from medsnap.vault.ids import Random
+from medsnap.vault.rings import identities_in
+
+MAX_KEY_FILE = 64 * 1024
+_LABELS = {
+    "member": "medsnap-member",
+    "vault": "medsnap-vault",
+    "root_vkey": "medsnap-root",
+    "signer": "medsnap-signing-key",
+    "root_key": "medsnap-root-key",
+}
+# Only stores that keep secrets from other users and from a copied disk; never what an environment
+# variable or a plug-in chose (amendment 15).
+SAFE_BACKENDS = (
+    ("keyring.backends.SecretService", "Keyring"),
+    ("keyring.backends.libsecret", "Keyring"),
+    ("keyring.backends.kwallet", "DBusKeyring"),
+    ("keyring.backends.macOS", "Keyring"),
+    ("keyring.backends.Windows", "WinVaultKeyring"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Keys:
+    """The secrets of one person or sheet, and the root that he trusts. Its repr shows nothing."""
+
+    identities: tuple[str, ...]
+    signer: str = ""  # private signing key of the member
+    root_key: str = ""  # private; stands only on the recovery sheet
+    root_vkey: str = ""  # the pin
+    vault: str = ""
+    member: str = ""
+
+    def __repr__(self) -> str:
+        return f"Keys({len(self.identities)} identities)"
+
+
+def render(keys: Keys, title: str) -> str:
+    """Write keys as an age identity file."""
+    lines = [f"# {title}", "# keep it secret; stock age reads this file too: age -d -i FILE"]
+    lines += [f"# {label}: {value}" for field, label in _LABELS.items() if (value := getattr(keys, field))]
+    return "\n".join([*lines, *keys.identities]) + "\n"
+
+
+def parse(text: str, *, where: str = "") -> Keys:
+    """Read an identity file. Raises KeyRefused when no identity stands in it or one is broken."""
+    from medsnap.crypto.age import recipient_of
+
+    identities = identities_in(text)
+    if not identities:
+        raise KeyRefused("holds no key", where=where, hint="a key file has a line AGE-SECRET-KEY-…")
+    try:
+        for identity in identities:
+            recipient_of(identity)
+    except MedsnapError as broken:
+        raise KeyRefused("a key in it cannot be read; is it complete?", where=where) from broken
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        label, colon, value = line.removeprefix("#").strip().partition(":")
+        for field, name in _LABELS.items():
+            if colon and label == name:
+                found[field] = value.strip()
+    return Keys(identities=identities, **found)
+
+
+def load_file(path: Path, *, ask: Callable[[], str] | None = None) -> Keys:
+    """Read a key file, passphrase-encrypted or not. Raises KeyRefused (77) when others may read it.
+
+    `ask` gives the passphrase; None means that nobody can be asked.
+    """
+    data = read_limited(path, MAX_KEY_FILE)
+    if data.startswith((b"age-encryption.org/", b"-----BEGIN AGE")):
+        return parse(_unlock(data, ask, str(path)), where=str(path))
+    if too_open(path):
+        raise KeyRefused("others may read the key file", where=str(path), hint=f"chmod 600 {path}")
+    return parse(data.decode("utf-8", "replace"), where=str(path))
+
+
+def _unlock(data: bytes, ask: Callable[[], str] | None, where: str) -> str:
+    from medsnap.crypto.age import decrypt_bytes
+
+    if ask is None:
+        raise KeyRefused(
+            "the key file needs a passphrase and nobody can be asked",
+            where=where,
+            hint="use a key file without passphrase, mode 0600, or a systemd credential",
+        )
+    try:
+        return decrypt_bytes(data, [], [ask()]).decode("utf-8", "replace")
+    except MedsnapError as refused:
+        raise KeyRefused("the passphrase does not open the key file", where=where) from refused
+
+
+def save_file(path: Path, text: str, *, passphrase: str = "", random: Random) -> None:
+    """Write a new key file, mode 0600, under a passphrase when one is given. Never replaces a file."""
+    from medsnap.crypto.age import encrypt_passphrase
+
+    data = text.encode()
+    if passphrase:
+        data = encrypt_passphrase(data, passphrase, random=random)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, data, exclusive=True)
+    except FileExistsError:
+        raise CannotCreate(
+            "the file exists and a key is never replaced", where=str(path), hint="choose another name"
+        ) from None
+    except OSError as failure:
+        raise IoFailed(f"the key cannot be written: {failure.strerror}", where=str(path)) from failure
+
+
+def from_descriptor(number: int) -> Keys:
+    """Read keys from an inherited file descriptor and close it."""
+    try:
+        with os.fdopen(number, "rb") as handle:
+            data = handle.read(MAX_KEY_FILE)
+    except OSError as failure:
+        raise UsageError(f"file descriptor {number} cannot be read", hint="MEDSNAP_KEY_FD") from failure
+    return parse(data.decode("utf-8", "replace"), where=f"file descriptor {number}")
+
+
+def find(
+    *,
+    key_file: Path | None,
+    environment: Mapping[str, str],
+    vault: str,
+    ask: Callable[[], str] | None = None,
+) -> Keys:
+    """Find this person's keys: file, descriptor, systemd credential, OS keyring, in this order.
+
+    Raises KeyRefused with the places that were looked at.
+    """
+    if key_file is not None:
+        return load_file(key_file, ask=ask)
+    if descriptor := environment.get("MEDSNAP_KEY_FD", ""):
+        if not descriptor.isdecimal():
+            raise UsageError("MEDSNAP_KEY_FD is no number")
+        return from_descriptor(int(descriptor))
+    if folder := environment.get("CREDENTIALS_DIRECTORY", ""):
+        credential = Path(folder) / "medsnap-key"
+        if credential.is_file():
+            # systemd gives the service 0400 on a private mount; ACLs show as group bits there
+            text = read_limited(credential, MAX_KEY_FILE).decode("utf-8", "replace")
+            return parse(text, where="credential medsnap-key")
+    stored = from_keyring(vault)
+    if stored is None:
+        raise KeyRefused(
+            "no key was given",
+            hint="give --key-file or set MEDSNAP_KEY_FILE, MEDSNAP_KEY_FD or a systemd credential",
+        )
+    return parse(stored, where="the system's keyring")
+
+
+def _backend() -> object | None:
+    """Return the system's keyring when it is one of the safe ones and answers, else None."""
+    import importlib
+
+    for module_name, class_name in SAFE_BACKENDS:
+        try:
+            backend = getattr(importlib.import_module(module_name), class_name)
+            if backend.priority > 0:
+                return backend()  # type: ignore[no-any-return]
+        except (ImportError, RuntimeError, AttributeError, OSError):
+            continue
+    return None
+
+
+def from_keyring(vault: str) -> str | None:
+    """Read a key text from the OS keyring; None when there is no safe keyring or nothing in it."""
+    from keyring.errors import KeyringError
+
+    backend = _backend()
+    if backend is None:
+        return None
+    try:
+        text = backend.get_password("medsnap", vault)  # type: ignore[attr-defined]
+    except (KeyringError, OSError, RuntimeError):
+        return None
+    return text if isinstance(text, str) and text else None
+
+
+def to_keyring(vault: str, text: str) -> bool:
+    """Write a key text to a safe OS keyring and compare what it gives back; False means: use a file."""
+    from keyring.errors import KeyringError
+
+    backend = _backend()
+    if backend is None:
+        return False
+    try:
+        backend.set_password("medsnap", vault, text)  # type: ignore[attr-defined]
+    except (KeyringError, OSError, RuntimeError, Malformed):
+        return False
+    return from_keyring(vault) == text

@@ -1,0 +1,138 @@
+"""Objects: age files named by random ids, the same folder for all compartments.
+
+The plaintext is the bare photo with zeros after it (Padmé), so that `age -d | head -c LENGTH`
+gives the photo without medsnap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from medsnap.errors import IoFailed, Malformed, MedsnapError, Tampered
+from medsnap.model.photo import ObjectId, Sha256
+from medsnap.model.rewrite import Buffer
+from medsnap.vault.files import io_errors, make_folder, place_new
+from medsnap.vault.ids import Random, is_id, padme
+
+_ZEROS = bytes(65536)
+_MAX_HEADER_LINES = 4096
+_MAX_LINE = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectDigests:
+    """What a commit says of one object, in clear.
+
+    `payload` survives a rewrap of the header; `header` makes a flipped bit in the header
+    visible without keys, and is replaced by a later commit when the object is rewrapped.
+    """
+
+    object: ObjectId
+    payload: Sha256
+    header: Sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A sealed object that lies durably in the vault."""
+
+    digests: ObjectDigests
+    plaintext: Sha256  # of the photo without padding
+    length: int
+
+
+def path_of(vault: Path, object_id: str) -> Path:
+    """Return where an object lies. Raises Malformed for a text that is no id (never a path)."""
+    if not is_id(object_id):
+        raise Malformed("is no object id")
+    return vault / "objects" / object_id[:2] / object_id
+
+
+def put(
+    vault: Path,
+    object_id: ObjectId,
+    chunks: Iterable[Buffer],
+    *,
+    length: int,
+    recipient: str,
+    random: Random,
+) -> Placed:
+    """Seal `length` bytes to one recipient, synced, under a name that was free. Raises IoFailed."""
+    from medsnap.crypto.age import encrypt
+
+    final = path_of(vault, object_id)
+    temporary = vault / "tmp" / f"{object_id}.part"
+    counter = _Counter()
+    with io_errors(vault):
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb", buffering=1024 * 1024) as handle:
+            written = encrypt(counter.padded(chunks, length), [recipient], handle.write, random=random)
+            handle.flush()
+            os.fsync(handle.fileno())
+        with temporary.open("rb") as again:
+            header = header_digest(again, where=str(final))
+        make_folder(final.parent)
+        place_new(temporary, final)
+    digests = ObjectDigests(object=object_id, payload=written.payload, header=header)
+    return Placed(digests=digests, plaintext=counter.digest, length=length)
+
+
+class _Counter:
+    """Count and hash the photo on its way in; pad it with zeros to its Padmé size."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    @property
+    def digest(self) -> Sha256:
+        return Sha256(self._hash.hexdigest())
+
+    def padded(self, chunks: Iterable[Buffer], length: int) -> Iterator[Buffer]:
+        seen = 0
+        for chunk in chunks:
+            self._hash.update(chunk)
+            seen += len(chunk)
+            yield chunk
+        if seen != length:
+            raise IoFailed(f"the source changed while it was read: {seen} bytes instead of {length}")
+        yield from zeros(padme(length) - length)
+
+
+def zeros(count: int) -> Iterator[bytes]:
+    """Yield `count` zero bytes in pieces."""
+    while count > 0:
+        yield _ZEROS[: min(count, len(_ZEROS))]
+        count -= len(_ZEROS)
+
+
+def header_digest(source: BinaryIO, *, where: str) -> Sha256:
+    """Hash an age header, through the MAC line (C2SP age.md, header). Raises Tampered without one."""
+    digest = hashlib.sha256()
+    for _ in range(_MAX_HEADER_LINES):
+        line = source.readline(_MAX_LINE)
+        digest.update(line)
+        if line.startswith(b"--- ") and line.endswith(b"\n"):
+            return Sha256(digest.hexdigest())
+        if not line.endswith(b"\n"):
+            break
+    raise Tampered("has no age header", where=where)
+
+
+def digests_of(vault: Path, object_id: ObjectId) -> ObjectDigests:
+    """Hash an object as it lies in the vault, without keys. Raises Tampered, or FileNotFoundError."""
+    from medsnap.crypto.age import payload_digest
+
+    path = path_of(vault, object_id)
+    with path.open("rb") as handle:
+        header = header_digest(handle, where=str(path))
+        handle.seek(0)
+        try:
+            payload = payload_digest(handle)
+        except MedsnapError as broken:
+            raise Tampered("is no age file any more", where=str(path)) from broken
+    return ObjectDigests(object=object_id, payload=payload, header=header)

@@ -1,0 +1,229 @@
+"""A member's view: the events of the compartments that his identities open, and nothing else.
+
+Whatever he cannot open is passed over in silence: for him it does not exist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medsnap.errors import InputMissing, KeyRefused, MedsnapError, NotFound, Tampered
+from medsnap.model.codec import CodecError, from_json
+from medsnap.model.photo import ObjectId, Sha256
+from medsnap.model.record import ADD, RECEIPT
+from medsnap.model.seal import Seal
+from medsnap.vault import batches, commits, objects
+from medsnap.vault.commits import SignedCommit
+from medsnap.vault.directory import Directory, WriterVerb
+from medsnap.vault.files import names
+from medsnap.vault.ids import is_id
+from medsnap.vault.rings import compartment_identities
+
+MAX_OBJECT = 8 << 30
+VERB_FOR = {ADD: WriterVerb.ADD, RECEIPT: WriterVerb.RECEIPT}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in the vault that was not used, and where."""
+
+    where: str
+    what: str
+
+
+def not_found() -> NotFound:
+    """Return the one error for absent and hidden alike: not a byte differs."""
+    return NotFound("no such photo", hint="medsnap vault ls shows the photos that you may see")
+
+
+class Reader:
+    """Open what the given identities may open.
+
+    `order` gives the commits' hashes as the log has them; commits that it does not name come
+    last. Problems are collected in `problems`, each once.
+    """
+
+    def __init__(
+        self,
+        vault: Path,
+        directory: Directory,
+        identities: Sequence[str],
+        *,
+        order: Sequence[Sha256] = (),
+    ) -> None:
+        self._vault, self._directory = vault, directory
+        self._place = {sha256: n for n, sha256 in enumerate(order)}
+        self.problems: list[Problem] = []
+        self._rings = self._open_rings(identities)
+        self._seals: dict[ObjectId, Seal] | None = None
+        self.directory = directory
+
+    def _open_rings(self, identities: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        rings: dict[str, tuple[str, ...]] = {}
+        for key in self._directory.compartments:
+            try:
+                opened = compartment_identities(self._vault, key, identities)
+            except (Tampered, InputMissing) as broken:
+                self._report(broken)
+                continue
+            if opened:
+                rings[key.name] = opened
+        return rings
+
+    def _report(self, problem: MedsnapError) -> None:
+        self.note(problem.where, problem.message)
+
+    def note(self, where: str, what: str) -> None:
+        """Report something that was not used."""
+        found = Problem(where, what)
+        if found not in self.problems:
+            self.problems.append(found)
+
+    @property
+    def compartments(self) -> tuple[str, ...]:
+        """Names of the compartments that open, in the directory's order."""
+        return tuple(self._rings)
+
+    def commits(self) -> tuple[SignedCommit, ...]:
+        """Commits whose signature verifies, in the log's order; others are reported."""
+        found: list[SignedCommit] = []
+        for name in names(self._vault / "commits"):
+            if not is_id(name):
+                continue
+            try:
+                found.append(commits.read(self._vault, name, self._directory))
+            except (Tampered, KeyRefused, InputMissing) as refused:
+                self._report(refused)
+        last = len(self._place)
+        return tuple(sorted(found, key=lambda c: (self._place.get(c.sha256, last), c.commit.commit)))
+
+    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (compartment, event) of all commits."""
+        for commit in self.commits():
+            yield from self.events(commit)
+
+    def events(self, signed: SignedCommit) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (compartment, event) of one commit; events its signer had no right to are reported."""
+        for compartment, found in self._batches(signed).items():
+            for event in found:
+                if self._accepted(signed, compartment, event):
+                    yield compartment, event
+
+    def _batches(self, signed: SignedCommit) -> dict[str, list[dict[str, Any]]]:
+        where = f"commits/{signed.commit.commit}"
+        # Compartments are append-only and every commit has a batch for each that existed then.
+        existed = {k.name for k in self._directory.compartments[: len(signed.commit.batches)]}
+        wanted = {n: i for n, i in self._rings.items() if n in existed}
+        found: dict[str, list[dict[str, Any]]] = {}
+        broken: list[MedsnapError] = []
+        for ref in signed.commit.batches:
+            if len(found) == len(wanted):
+                break
+            try:
+                data = commits.read_batch(self._vault, ref)
+                opened = self._open_batch(data, signed, {n: i for n, i in wanted.items() if n not in found})
+            except (Tampered, InputMissing) as fault:
+                broken.append(fault)
+                continue
+            if opened is not None:
+                found[opened[0]] = opened[1]
+        if len(found) < len(wanted):
+            for problem in broken:
+                self._report(problem)
+            self.note(where, "photos of this commit cannot be listed: its batch is missing or broken")
+        return found
+
+    def _open_batch(
+        self, data: bytes, signed: SignedCommit, wanted: Mapping[str, tuple[str, ...]]
+    ) -> tuple[str, list[dict[str, Any]]] | None:
+        commit = signed.commit
+        for name, identities in wanted.items():
+            try:
+                found = list(batches.events(data, identities, where=f"commits/{commit.commit}"))
+            except KeyRefused:
+                continue
+            head = {"vault": commit.vault, "commit": commit.commit, "compartment": name}
+            if not found or any(found[0].get(k) != v for k, v in head.items()):
+                raise Tampered("a batch belongs elsewhere", where=f"commits/{commit.commit}")
+            return name, found[1:]
+        return None
+
+    def _accepted(self, signed: SignedCommit, compartment: str, event: dict[str, Any]) -> bool:
+        kind = str(event.get("event", ""))
+        where = f"commits/{signed.commit.commit}"
+        verb = VERB_FOR.get(kind)
+        if verb is None:
+            self.note(where, "holds an event that this medsnap does not know; it was passed over")
+            return False
+        if verb not in signed.writer.verbs:
+            self.note(where, f"an event was ignored: its signer may not '{verb}'")
+            return False
+        if kind == ADD and not self._fits(signed, compartment, event):
+            self.note(where, "a row was ignored: it does not fit its commit")
+            return False
+        return True
+
+    @staticmethod
+    def _fits(signed: SignedCommit, compartment: str, event: dict[str, Any]) -> bool:
+        try:
+            seals = list(seals_in(event))
+        except CodecError:
+            return False
+        committed = {(o.object, o.payload) for o in signed.commit.objects}
+        return bool(seals) and all(
+            s.compartment == compartment and (s.object, s.payload) in committed for s in seals
+        )
+
+    def open(self, object_id: str) -> bytes:
+        """Return a photo, verified and cut to its length, by an id of the caller's own catalogue.
+
+        Raises NotFound for whatever he may not know of, Tampered when the object is not what its
+        row says.
+        """
+        if self._seals is None:
+            self._seals = {}
+            for _, event in self.rows():
+                if event.get("event") == ADD:
+                    for seal in seals_in(event):
+                        self._seals.setdefault(seal.object, seal)
+        wanted = self._seals.get(ObjectId(object_id))
+        if wanted is None:
+            raise not_found()
+        return self.open_seal(wanted)
+
+    def open_seal(self, seal: Seal) -> bytes:
+        """Open the object of a row that the caller has. Raises NotFound, Tampered."""
+        from medsnap.crypto.age import decrypt_bytes
+
+        identities = self._rings.get(seal.compartment)
+        if identities is None:
+            raise not_found()
+        path = objects.path_of(self._vault, seal.object)
+        try:
+            digests = objects.digests_of(self._vault, seal.object)
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise Tampered("a photo of the catalogue is missing from the vault", where=str(path)) from None
+        if digests.payload != seal.payload:
+            raise Tampered("an object is not the one its row speaks of", where=str(path))
+        try:
+            padded = decrypt_bytes(data, identities)
+        except MedsnapError as refused:
+            raise Tampered("an object does not open with its compartment's key", where=str(path)) from refused
+        photo = padded[: seal.length]
+        if len(photo) != seal.length or hashlib.sha256(photo).hexdigest() != seal.plaintext:
+            raise Tampered("an object does not hold the photo its row speaks of", where=str(path))
+        return photo
+
+
+def seals_in(event: Mapping[str, Any]) -> Iterator[Seal]:
+    """Yield the seals of a photo.add event: the photo's and its companions'. Raises CodecError."""
+    yield from_json(Seal, event.get("seal"), "seal")
+    companions = event.get("companions")
+    for companion in companions if isinstance(companions, list) else ():
+        if isinstance(companion, dict) and companion.get("seal") is not None:
+            yield from_json(Seal, companion["seal"], "companions.seal")

@@ -1,0 +1,229 @@
+"""The ingest writer: intent, object, sealed row, commit, log; each step durable, each repeatable.
+
+Killed at any moment and run again it ends where an uninterrupted run ends: a photo without a
+durable row is sealed anew (its orphan is set aside), one with a row is committed and never stored
+twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from types import TracebackType
+
+from medsnap.errors import Tampered
+from medsnap.model.photo import MediaType, ObjectId, Sha256
+from medsnap.model.record import PhotoRow
+from medsnap.model.rewrite import Buffer
+from medsnap.model.seal import Seal
+from medsnap.platform import kernel_lock
+from medsnap.vault import batches, commits, objects
+from medsnap.vault.commits import SignedCommit
+from medsnap.vault.files import io_errors, make_folder, place_new
+from medsnap.vault.host import Host
+from medsnap.vault.ids import Random, random_id
+from medsnap.vault.journal import Journal, Known
+from medsnap.vault.objects import ObjectDigests
+
+COMMIT_EVERY = 256  # rows
+COMMIT_AFTER = timedelta(seconds=60)
+LOCK = "lock"
+
+
+class Writer:
+    """Add photos and receipts to a vault, under its kernel lock, as one host.
+
+    Use it as a context manager. `log` appends a commit's hash (and the ids in it) to the audit
+    log; `logged` gives the hashes that already stand there, so that a commit whose log entry a
+    crash cut off is offered again and only once. Raises Locked (75) on entry.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        now: Callable[[], datetime],
+        random: Random,
+        log: Callable[[Sha256, tuple[str, ...]], None],
+        logged: Callable[[], set[Sha256]] = set,
+    ) -> None:
+        self._host, self._now, self._random = host, now, random
+        self._log, self._logged = log, logged
+        self._vault, self._directory = host.vault, host.directory
+        self._lines: dict[str, batches.Lines] = {}
+        self._sealed: dict[ObjectId, ObjectDigests] = {}  # of this run, until their row is added
+        self._objects: list[ObjectDigests] = []  # of the rows that wait
+        self._since = now()
+        self._waiting = 0
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Writer:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(kernel_lock(self._vault / LOCK, what="the vault"))
+            self._journal = Journal(self._host.journal)
+            stack.callback(self._journal.close)
+            self.recover()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def known(self, source: Sha256) -> Known | None:
+        """Say what a source with this digest became in an earlier run, or in this one.
+
+        None also when its object is gone from the vault (an older copy was restored): then the
+        source may be the only copy and is sealed anew.
+        """
+        found = self._journal.known(source)
+        if found is None or not objects.path_of(self._vault, found.object).exists():
+            return None
+        return found
+
+    def seal(
+        self, chunks: Iterable[Buffer], *, source: Sha256, compartment: str, media: MediaType, length: int
+    ) -> Seal:
+        """Seal `length` bytes into a new object of a compartment. Raises IoFailed, KeyRefused.
+
+        The object is nothing yet: `add` its row, or the next start sets it aside.
+        """
+        key = self._directory.compartment(compartment)
+        object_id = random_id(self._random)
+        self._journal.intend(source, object_id)
+        placed = objects.put(
+            self._vault, object_id, chunks, length=length, recipient=key.recipient, random=self._random
+        )
+        self._sealed[object_id] = placed.digests
+        return Seal(
+            object=object_id,
+            compartment=compartment,
+            epoch=key.epoch,
+            payload=placed.digests.payload,
+            plaintext=placed.plaintext,
+            length=length,
+            media=media,
+        )
+
+    def add(self, compartment: str, row: object) -> SignedCommit | None:
+        """Add an event to a compartment: durable at once, committed with others.
+
+        A PhotoRow takes its object and its companions' objects with it. Returns the commit when
+        256 rows or 60 seconds made one due.
+        """
+        key = self._directory.compartment(compartment)
+        seals = [s for s in seals_of(row) if s.compartment == compartment]
+        digests = tuple(self._sealed.pop(s.object) for s in seals)
+        sealed = batches.seal_row(row, key.recipient, random=self._random)
+        self._journal.add(compartment, sealed, digests, _sources(row))
+        self._lines.setdefault(compartment, batches.Lines()).add(row)
+        self._objects += digests
+        self._waiting += 1
+        due = self._waiting >= COMMIT_EVERY or self._now() - self._since >= COMMIT_AFTER
+        return self.commit() if due else None
+
+    def commit(self) -> SignedCommit | None:
+        """Write batches, commit and log entry for all rows that wait; None when none does."""
+        if not self._waiting:
+            self._since = self._now()
+            return None
+        draft = commits.Draft(lines={k: v.encoded for k, v in self._lines.items()}, objects=self._objects)
+        signed = commits.write(
+            self._vault,
+            self._directory,
+            draft,
+            signer=self._host.signer,
+            random=self._random,
+            announce=self._journal.begin,
+        )
+        self._log(signed.sha256, tuple(o.object for o in signed.commit.objects))
+        self._settle()
+        return signed
+
+    def _settle(self) -> None:
+        self._journal.settle()
+        self._lines, self._objects, self._waiting, self._since = {}, [], 0, self._now()
+
+    def forget_unseen(self, seen: Iterable[Sha256]) -> int:
+        """Drop from the journal what is no longer in the dump: a stolen journal confirms no guess."""
+        return self._journal.forget_unseen(seen)
+
+    def recover(self) -> None:
+        """Finish or clear away what an interrupted run left; called on entry."""
+        for name in ("tmp", "objects", "batches", "commits"):
+            make_folder(self._vault / name)
+        self._recover_commit()
+        for object_id in self._journal.intents():
+            self._set_aside(object_id)
+            self._journal.drop_intent(object_id)
+        for row in self._journal.pending():
+            if all(self._whole(o) for o in row.objects):
+                self._lines.setdefault(row.compartment, batches.Lines()).add_sealed(row.sealed)
+                self._objects += row.objects
+                self._waiting += 1
+                continue
+            for digests in row.objects:
+                self._set_aside(digests.object)
+            self._journal.drop_pending(row)
+
+    def _recover_commit(self) -> None:
+        opening = self._journal.opening()
+        if opening is None:
+            return
+        with io_errors(self._vault):
+            for folder, names in (("batches", opening.batches), ("commits", (opening.commit,))):
+                for name in names:
+                    for half in (self._vault / folder).glob(f".{name}.*.tmp"):
+                        half.unlink()
+            if not (self._vault / "commits" / opening.commit).exists():
+                for name in opening.batches:
+                    (self._vault / "batches" / name).unlink(missing_ok=True)
+                self._journal.abandon()
+                return
+        signed = commits.read(self._vault, opening.commit, self._directory)
+        if signed.sha256 not in self._logged():
+            self._log(signed.sha256, tuple(o.object for o in signed.commit.objects))
+        self._journal.settle()
+
+    def _whole(self, expected: ObjectDigests) -> bool:
+        try:
+            return objects.digests_of(self._vault, expected.object) == expected
+        except (FileNotFoundError, Tampered):
+            return False
+
+    def _set_aside(self, object_id: ObjectId) -> None:
+        """Move an object without a row out of `objects`; never delete it: it may be the only copy."""
+        path = objects.path_of(self._vault, object_id)
+        with io_errors(self._vault):
+            (self._vault / "tmp" / f"{object_id}.part").unlink(missing_ok=True)
+            if path.exists():
+                orphans = self._vault / "tmp" / "orphans"
+                make_folder(orphans)
+                with contextlib.suppress(FileExistsError):
+                    place_new(path, orphans / object_id)
+                path.unlink(missing_ok=True)
+
+
+def seals_of(row: object) -> tuple[Seal, ...]:
+    """Return the seals that a row brings: the photo's and its companions'."""
+    if not isinstance(row, PhotoRow):
+        return ()
+    return (row.seal, *(c.seal for c in row.companions if c.seal is not None))
+
+
+def _sources(row: object) -> tuple[tuple[Sha256, Known], ...]:
+    if not isinstance(row, PhotoRow):
+        return ()
+    known = Known(
+        object=row.seal.object,
+        state=row.state,
+        verb=str(row.decision.verb),
+        reason=row.reason,
+        waits=row.decision.reviewers > 0,
+    )
+    return ((row.source_sha256, known),)
+
+
+__all__ = ["Known", "Writer", "seals_of"]
