@@ -28,3 +28,4 @@ class Receipt:
     identifiers: Identifiers
     digest: Sha256  # of the file written
     state: str = "written"  # "arrived" only after a read-back
+    match: str = ""  # sha256 of patient and visit: another match gets new identifiers
