@@ -1,0 +1,71 @@
+"""Scrub a HEIF still image (HEIC, AVIF): rebuild it from what its picture needs, and nothing else.
+
+Allow-list: the primary item, the tiles and layers it is derived from, its alpha plane, and the
+properties that rendering needs. Coded slices stay the same bytes; the boxes around are written anew.
+"""
+
+from __future__ import annotations
+
+from medsnap.errors import Malformed, Unsupported
+from medsnap.formats.heif import view
+from medsnap.formats.heif_view import HeifView
+from medsnap.model.photo import MediaType
+from medsnap.model.rewrite import Buffer, Rewrite
+from medsnap.scrub import heif_write
+from medsnap.scrub.core import Assembly, ScrubKeep
+from medsnap.scrub.heif_carriers import report
+from medsnap.scrub.heif_image import Image, prepare
+from medsnap.scrub.heif_rendering import describe
+from medsnap.scrub.heif_select import Selection, select
+
+SEQUENCE_BRANDS = frozenset((b"msf1", b"hevc", b"hevx", b"hevm", b"hevs", b"avis"))
+
+
+def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
+    """Plan the clean file. Raises Malformed, Unsupported, TooLarge (ISO/IEC 23008-12)."""
+    source = memoryview(data)
+    found = view(source)
+    _refuse_sequences(found)
+    chosen = select(source, found)
+    inputs = {r.source: len(r.targets) for r in chosen.references if r.type == b"dimg"}
+    images = tuple(prepare(source, found, number, inputs.get(number, 0), keep) for number in chosen.items)
+    heif_write.refuse_copies(images, len(source))
+    refuse_shared(found, chosen, images)
+    out = Assembly()
+    head, spans = heif_write.head(found.brands, images, chosen.references, found.primary)
+    out.insert(head)
+    for start, stop in spans:
+        out.keep(start, stop, coded=True)
+    report(out, source, found, chosen, images)
+    describe(out, found, chosen, images)
+    return out.finish(media)  # irot and imir stay, so the orientation is 1
+
+
+def _refuse_sequences(found: HeifView) -> None:
+    moving = [box for box in found.boxes if box.type in (b"moov", b"moof")]
+    if moving or found.brands[0] in SEQUENCE_BRANDS:
+        raise Unsupported(
+            "an image sequence cannot be scrubbed yet",
+            where=f"{moving[0].name}, byte {moving[0].start}" if moving else "ftyp, byte 8",
+            hint="keep the original; export a single still from it",
+        )
+    if found.handler != b"pict":
+        raise Unsupported("the file's items are no pictures", where="hdlr")
+
+
+def refuse_shared(found: HeifView, chosen: Selection, images: tuple[Image, ...]) -> None:
+    """Refuse coded bytes that also serve as metadata: cutting the item would not cut the bytes."""
+    chosen_items = set(chosen.items)
+    kept = sorted({span for image in images for span in image.spans})
+    removed = sorted(
+        span
+        for item in found.items.values()
+        if item.id not in chosen_items and item.type in (b"Exif", b"mime", b"uri ", b"iptc")
+        for span in found.clipped(item.id)
+    )
+    at = 0
+    for start, stop in kept:
+        while at < len(removed) and removed[at][1] <= start:
+            at += 1
+        if at < len(removed) and removed[at][0] < stop:
+            raise Malformed("a metadata item lies inside the picture", where=f"iloc, byte {removed[at][0]}")

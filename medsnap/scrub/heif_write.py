@@ -1,0 +1,153 @@
+"""Write ftyp, meta and the head of mdat anew, in one canonical form (ISO/IEC 14496-12, 8.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from medsnap.errors import Malformed, TooLarge, Unsupported
+from medsnap.formats.heif_view import Reference, Span
+from medsnap.scrub.heif_image import Image, Property
+
+# Brands of still images that say something about how to decode; a maker's own brand says who made it.
+BRANDS = frozenset(
+    (
+        b"mif1", b"mif2", b"mif3", b"miaf", b"heic", b"heix", b"heim", b"heis", b"MiHB", b"MiHE",
+        b"MiHA", b"MiPr", b"avif", b"MA1A", b"MA1B", b"avio",
+    )
+)  # fmt: skip
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    """Write one box."""
+    body = b"".join(parts)
+    return (len(body) + 8).to_bytes(4, "big") + kind + body
+
+
+def full(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
+    """Write one box with version and flags (4.2.2)."""
+    return box(kind, bytes((version,)) + flags.to_bytes(3, "big"), *parts)
+
+
+def ftyp(brands: Sequence[bytes]) -> bytes:
+    """Write the file type with the known brands; minor version 0 (4.3)."""
+    if brands[0] not in BRANDS:
+        raise Unsupported("the major brand of the file is not one of a still image", where="ftyp, byte 8")
+    kept = dict.fromkeys(brand for brand in brands[1:] if brand in BRANDS)
+    return box(b"ftyp", brands[0], bytes(4), *kept)
+
+
+def head(
+    brands: Sequence[bytes], images: Sequence[Image], references: Sequence[Reference], primary: int
+) -> tuple[bytes, tuple[Span, ...]]:
+    """Write everything before the coded bytes, and give the spans that follow in their order."""
+    regions, size = _regions(images)
+    spans = tuple(span for region in regions for span in region)
+    if size > 0xFFFFFFF0:
+        raise TooLarge("the picture is larger than 4 GB", where="mdat")
+    numbers = {image.id: place for place, image in enumerate(images, 1)}
+    first = ftyp(brands)
+    length = len(_meta(images, references, numbers, primary=primary, regions=regions, base=0))
+    base = len(first) + length + 8
+    meta = _meta(images, references, numbers, primary=primary, regions=regions, base=base)
+    return first + meta + (size + 8).to_bytes(4, "big") + b"mdat", spans
+
+
+def _regions(images: Sequence[Image]) -> tuple[dict[tuple[Span, ...], int], int]:
+    """Lay the coded items out as the source has them; items with the same bytes share one place."""
+    regions: dict[tuple[Span, ...], int] = {}
+    at = 0
+    for spans in sorted({image.spans for image in images if image.spans}):
+        regions[spans] = at
+        at += sum(stop - start for start, stop in spans)
+    return regions, at
+
+
+def refuse_copies(images: Sequence[Image], size: int) -> None:
+    """Refuse items that overlap so much that the new file would outgrow the old one."""
+    if _regions(images)[1] > size:
+        raise Malformed("items overlap", where="iloc")
+
+
+def _meta(
+    images: Sequence[Image],
+    references: Sequence[Reference],
+    numbers: Mapping[int, int],
+    *,
+    primary: int,
+    regions: Mapping[tuple[Span, ...], int],
+    base: int,
+) -> bytes:
+    idat = b"".join(image.derivation for image in images)
+    links = [_reference(reference, numbers) for reference in references]
+    return full(
+        b"meta", 0, 0,
+        full(b"hdlr", 0, 0, bytes(4), b"pict", bytes(12), b"\0"),
+        full(b"pitm", 0, 0, numbers[primary].to_bytes(2, "big")),
+        _iloc(images, numbers, regions, base),
+        full(b"iinf", 0, 0, len(images).to_bytes(2, "big"), *(_infe(i, numbers[i.id]) for i in images)),
+        full(b"iref", 0, 0, *links) if links else b"",
+        _iprp(images, numbers),
+        box(b"idat", idat) if idat else b"",
+    )  # fmt: skip
+
+
+def _infe(image: Image, number: int) -> bytes:
+    return full(b"infe", 2, int(image.hidden), number.to_bytes(2, "big"), bytes(2), image.type, b"\0")
+
+
+def _reference(reference: Reference, numbers: Mapping[int, int]) -> bytes:
+    ids = (reference.source, *reference.targets)
+    source, *targets = (numbers[i].to_bytes(2, "big") for i in ids)
+    return box(reference.type, source, len(targets).to_bytes(2, "big"), *targets)
+
+
+def _iloc(
+    images: Sequence[Image], numbers: Mapping[int, int], regions: Mapping[tuple[Span, ...], int], base: int
+) -> bytes:
+    """Write version 1: 32-bit offsets and lengths, no base; derivations lie in idat, all else in mdat."""
+    entries, in_idat = [], 0
+    for image in images:
+        entries.append(numbers[image.id].to_bytes(2, "big"))
+        if image.spans:
+            size = sum(stop - start for start, stop in image.spans)
+            entries.append(_place(0, base + regions[image.spans], size))
+        elif image.derivation:
+            entries.append(_place(1, in_idat, len(image.derivation)))
+            in_idat += len(image.derivation)
+        else:
+            entries.append(bytes(6))  # an identity derivation has no data
+    return full(b"iloc", 1, 0, b"\x44\x00", len(images).to_bytes(2, "big"), *entries)
+
+
+def _place(construction: int, offset: int, size: int) -> bytes:
+    if offset + size > 0xFFFFFFFF:
+        raise TooLarge("the picture is larger than 4 GB", where="mdat")
+    return b"".join(
+        value.to_bytes(width, "big")
+        for value, width in ((construction, 2), (0, 2), (1, 2), (offset, 4), (size, 4))
+    )
+
+
+def _iprp(images: Sequence[Image], numbers: Mapping[int, int]) -> bytes:
+    """Write each property once, in the order of first use, and who uses it."""
+    index: dict[tuple[bytes, bytes], int] = {}
+    for image in images:
+        for prop in image.properties:
+            index.setdefault((prop.type, prop.payload), len(index) + 1)
+    wide = len(index) > 0x7F
+    if len(index) > 0x7FFF:
+        raise TooLarge("the file holds more than 32,767 properties", where="ipco")
+    users = [image for image in images if image.properties]
+    rows = [_associations(numbers[i.id], i.properties, index, wide) for i in users]
+    ipma = full(b"ipma", 0, int(wide), len(users).to_bytes(4, "big"), *rows)
+    return box(b"iprp", box(b"ipco", *(box(kind, payload) for kind, payload in index)), ipma)
+
+
+def _associations(
+    number: int, properties: Sequence[Property], index: Mapping[tuple[bytes, bytes], int], wide: bool
+) -> bytes:
+    width, mark = (2, 0x8000) if wide else (1, 0x80)
+    links = [index[p.type, p.payload] | (mark if p.essential else 0) for p in properties]
+    return b"".join(
+        (number.to_bytes(2, "big"), bytes((len(links),)), *(link.to_bytes(width, "big") for link in links))
+    )
