@@ -1,0 +1,46 @@
+"""Compare the decoded pixels of two files, frame by frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medsnap.formats.sniff import sniff
+from medsnap.model.photo import MediaType
+from medsnap.model.rewrite import Buffer
+from medsnap.raster.decode import opened
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_FRAMES = 2000
+_SECONDARY = frozenset(
+    {MediaType.JPEG, MediaType.HEIC, MediaType.HEIF}
+)  # further pictures are cut on purpose
+
+
+def same_pixels(a: Buffer, b: Buffer) -> bool:
+    """Say whether two files decode to the same pixels: mode, size, every frame and its duration.
+
+    Of JPEG and HEIF only the primary picture counts. Raises Malformed, Unsupported, TooLarge.
+    """
+    media = sniff(a)
+    if sniff(b) is not media:
+        return False
+    with opened(a, media, truncated=True) as one, opened(b, media, truncated=True) as two:
+        count = 1 if media in _SECONDARY else min(getattr(one, "n_frames", 1), MAX_FRAMES)
+        if media not in _SECONDARY and getattr(two, "n_frames", 1) != getattr(one, "n_frames", 1):
+            return False
+        return all(_same_frame(one, two, number) for number in range(count))
+
+
+def _same_frame(one: Image, two: Image, number: int) -> bool:
+    if number:
+        one.seek(number)
+        two.seek(number)
+    one.load()
+    two.load()
+    if one.mode != two.mode or one.size != two.size or one.info.get("duration") != two.info.get("duration"):
+        return False
+    if one.mode == "P":  # the palette may be stored in another order only if every pixel looks the same
+        return one.convert("RGBA").tobytes() == two.convert("RGBA").tobytes()
+    return one.tobytes() == two.tobytes()

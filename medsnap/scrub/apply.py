@@ -1,0 +1,119 @@
+"""Plan, write, prove: the whole scrub of one file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from medsnap.errors import NotClean, PixelsChanged, TooLarge
+from medsnap.formats.sniff import sniff
+from medsnap.model.photo import MediaType
+from medsnap.model.rewrite import Buffer, Keep, Rewrite
+from medsnap.scrub import registry
+from medsnap.scrub.core import ScrubKeep
+from medsnap.scrub.report import Scrubbed, ScrubReport
+
+MAX_STILL = 1 << 30  # bytes: no still picture of a phone comes near
+_DEFAULT = ScrubKeep()
+
+
+def plan(data: Buffer, media: MediaType, keep: ScrubKeep = _DEFAULT) -> Rewrite:
+    """Plan the rewrite of one file. Raises Malformed, Unsupported, TooLarge."""
+    if len(data) > MAX_STILL:
+        raise TooLarge(f"the file is larger than {MAX_STILL >> 20} MiB")
+    return registry.planner(media).plan(data, media, keep)
+
+
+def apply(rewrite: Rewrite, source: Buffer, write: Callable[[Buffer], object]) -> int:
+    """Stream the new file into `write`; return its length in bytes. Nothing is held in memory."""
+    for piece in rewrite.chunks(source):
+        write(piece)
+    return rewrite.size
+
+
+def scrub(data: bytes) -> bytes:
+    """Return the scrubbed file, proven. Raises what `clean` raises."""
+    return clean(data).data(data)
+
+
+def clean(
+    source: Buffer,
+    media: MediaType | None = None,
+    *,
+    keep: ScrubKeep = _DEFAULT,
+    verify_pixels: bool = False,
+) -> Scrubbed:
+    """Plan, build and prove a scrub; what cannot be proven is not returned.
+
+    Raises Unsupported, Malformed, TooLarge, NotClean (the second reader found a byte it cannot
+    account for), PixelsChanged (only where pixels were decoded).
+    """
+    media = sniff(source) if media is None else media
+    rewrite = plan(source, media, keep)
+    output = b"".join(rewrite.chunks(source))
+    _prove_spans(rewrite, source, output)
+    facts = registry.second_reader(media).account(output, media)
+    _prove_rendering(rewrite, facts)
+    equal = _prove_pixels(source, output) if verify_pixels else None
+    report = ScrubReport(
+        media=media,
+        sha256_in=hashlib.sha256(source).hexdigest(),
+        sha256_out=hashlib.sha256(output).hexdigest(),
+        size_in=len(source),
+        size_out=len(output),
+        carriers=rewrite.carriers,
+        orientation=rewrite.orientation,
+        rendering=rewrite.rendering,
+        pixels_equal=equal,
+        proof=_words(rewrite, equal),
+    )
+    return Scrubbed(rewrite=rewrite, report=report)
+
+
+def _prove_spans(rewrite: Rewrite, source: Buffer, output: bytes) -> None:
+    """Compare each coded span of the source with the bytes at its place in the output."""
+    view, at, behind = memoryview(source), 0, 0
+    for step in rewrite.steps:
+        if not isinstance(step, Keep):
+            at += len(step.data)
+            continue
+        length = step.stop - step.start
+        if step.coded and (
+            step.start < behind or output[at : at + length] != bytes(view[step.start : step.stop])
+        ):
+            raise NotClean("coded picture data are not the same bytes in the same order", where=f"byte {at}")
+        behind = step.stop if step.coded else behind
+        at += length
+    if at != len(output):
+        raise NotClean("the output has not the planned length", where=f"byte {at}")
+
+
+def _prove_rendering(rewrite: Rewrite, facts: registry.Facts | None) -> None:
+    """Compare what the rewriter means to render with what the second reader saw in the output."""
+    seen = dict(facts or ())
+    for name, value in rewrite.rendering:
+        if name in seen and seen[name] != value:
+            raise NotClean(f"the output renders with another {name}", where="second reader")
+    if seen.keys() & {"orientation"} and seen["orientation"] != str(rewrite.orientation):
+        raise NotClean("the output has another orientation", where="second reader")
+
+
+def _prove_pixels(source: Buffer, output: bytes) -> bool:
+    from medsnap.raster.compare import same_pixels
+
+    if not same_pixels(source, output):
+        raise PixelsChanged(
+            "the decoded pixels of source and output differ",
+            hint="please report this; the source is untouched and there is no output",
+        )
+    return True
+
+
+def _words(rewrite: Rewrite, equal: bool | None) -> str:
+    coded = sum(s.stop - s.start for s in rewrite.steps if isinstance(s, Keep) and s.coded)
+    spans = sum(isinstance(s, Keep) and s.coded for s in rewrite.steps)
+    said = (
+        f"{coded} bytes of coded picture data are the same bytes in the same order ({spans} spans); "
+        "the second reader accounted for every byte of the output"
+    )
+    return said + ("; all decoded pixels are equal" if equal else "")

@@ -1,0 +1,67 @@
+"""Which rewriter and which second reader serve a media type; each loads when it is first used."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from medsnap.errors import Unsupported
+from medsnap.model.photo import Kind, MediaType
+from medsnap.model.rewrite import Buffer, Rewrite
+from medsnap.scrub.core import ScrubKeep
+
+Facts = tuple[tuple[str, str], ...]
+
+
+class Planner(Protocol):
+    """A rewriter: `plan` of medsnap.scrub.jpeg and its like."""
+
+    def plan(self, data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
+        """Plan the rewrite. Raises Malformed, Unsupported, TooLarge."""
+
+
+class SecondReader(Protocol):
+    """A second reader: it raises NotClean, and may return what rendering depends on."""
+
+    def account(self, data: Buffer, media: MediaType) -> Facts | None:
+        """Account for every byte of an output. Raises NotClean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """The modules that serve a media type."""
+
+    planner: str
+    second: str
+
+
+FORMATS: dict[MediaType, Format] = {
+    MediaType.JPEG: Format("medsnap.scrub.jpeg", "medsnap.scrub.second.jpeg"),
+    MediaType.PNG: Format("medsnap.scrub.png", "medsnap.scrub.second.png"),
+    MediaType.WEBP: Format("medsnap.scrub.webp", "medsnap.scrub.second.webp"),
+    MediaType.HEIC: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
+    MediaType.HEIF: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
+    MediaType.AVIF: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
+}
+
+
+def _format(media: MediaType) -> Format:
+    known = FORMATS.get(media)
+    if known is None:
+        what = "a file of no known picture format" if media.kind is Kind.OTHER else f"{media.value}"
+        raise Unsupported(
+            f"medsnap cannot scrub {what}",
+            hint="seal it as it came with medsnap ingest, or convert it on the device",
+        )
+    return known
+
+
+def planner(media: MediaType) -> Planner:
+    """Return the rewriter of a media type. Raises Unsupported."""
+    return cast(Planner, importlib.import_module(_format(media).planner))
+
+
+def second_reader(media: MediaType) -> SecondReader:
+    """Return the second reader of a media type. Raises Unsupported."""
+    return cast(SecondReader, importlib.import_module(_format(media).second))
