@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FOLDERS = ("keys", "objects", "batches", "commits", "log", "tmp")
 INGEST_VERBS = (WriterVerb.ADD, WriterVerb.RECEIPT, WriterVerb.LOG)
 MEMBER_VERBS = (WriterVerb.RECEIPT, WriterVerb.LOG, WriterVerb.LOOK, WriterVerb.DESCRIBE, WriterVerb.DECIDE)
+RESERVED = ("ingest-1", "recovery", "root")
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
@@ -44,6 +45,7 @@ class NewVault:
     member_identity: str  # key file of the first member
     member_signer: str
     recovery_identity: str  # recovery sheet
+    recovery_signer: str  # logs what the recovery key opens
     ingest_key: str  # private: the ingest host's folder
 
     def __repr__(self) -> str:
@@ -83,7 +85,7 @@ def create(
     _empty(vault)
     vault_id = random_id(random)
     root, ingest = generate(f"{vault_id}/root", random), generate(f"{vault_id}/ingest-1", random)
-    signer = generate(f"{vault_id}/{member}", random)
+    signer, last = generate(f"{vault_id}/{member}", random), generate(f"{vault_id}/recovery", random)
     owner, recovery = generate_identity(random, suite=suite), generate_identity(random, suite=suite)
     readers = [recipient_of(owner), recipient_of(recovery)]
     made = {name: _ring(vault_id, f"compartment {name}", readers, suite, random) for name in compartments}
@@ -108,6 +110,7 @@ def create(
         writers=(
             WriterKey(name="ingest-1", vkey=ingest.vkey, verbs=INGEST_VERBS),
             WriterKey(name=member, vkey=signer.vkey, verbs=MEMBER_VERBS),
+            WriterKey(name="recovery", vkey=last.vkey, verbs=(WriterVerb.LOG,)),
         ),
         root=root.vkey,
     )
@@ -118,6 +121,7 @@ def create(
         member_identity=owner,
         member_signer=signer.private(),
         recovery_identity=recovery,
+        recovery_signer=last.private(),
         ingest_key=ingest.private(),
     )
 
@@ -131,8 +135,8 @@ def _check_names(compartments: Sequence[str], member: str) -> None:
                 f"the name {name!r:.70} cannot be used",
                 hint="use a-z, 0-9, '-', '_', '.', at most 64 characters",
             )
-    if member == "ingest-1":
-        raise UsageError("the name 'ingest-1' is the ingest host's")
+    if member in RESERVED:
+        raise UsageError(f"the name '{member}' belongs to the vault itself")
 
 
 def _empty(vault: Path) -> None:

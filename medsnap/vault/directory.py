@@ -18,6 +18,7 @@ from medsnap.errors import InputMissing, KeyRefused, Malformed
 from medsnap.model.codec import CodecError, from_json, to_json
 from medsnap.model.seal import Suite
 from medsnap.vault.files import MAX_NOTE, read_limited
+from medsnap.vault.ids import is_id
 
 if TYPE_CHECKING:
     from medsnap.crypto.note import Signer
@@ -171,10 +172,18 @@ def _parse_text(text: str) -> Directory:
         directory = from_json(Directory, value)
         if datetime.fromisoformat(directory.expires).tzinfo is None:
             raise CodecError("expires", "has no time zone")
+        _check_names(directory)
     except (ValueError, RecursionError) as misfit:
         problem = str(misfit) if isinstance(misfit, CodecError) else "is no JSON of the expected shape"
         raise Malformed(f"the directory cannot be read: {problem}", where=FILE) from misfit
     return directory
+
+
+def _check_names(directory: Directory) -> None:
+    """Refuse names that would lead out of their folder: a directory is read before it is verified."""
+    rings = [k.ring for k in directory.compartments] + [directory.auditors_ring]
+    if not is_id(directory.vault) or not all(is_id(r.removesuffix(".age")) for r in rings):
+        raise CodecError("vault", "names something that is no id")
 
 
 def _refuse_newer(value: object) -> None:

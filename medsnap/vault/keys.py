@@ -140,9 +140,10 @@ def find(
     key_file: Path | None,
     environment: Mapping[str, str],
     vault: str,
+    usual: Path | None = None,
     ask: Callable[[], str] | None = None,
 ) -> Keys:
-    """Find this person's keys: file, descriptor, systemd credential, OS keyring, in this order.
+    """Find this person's keys: file, descriptor, systemd credential, usual file, OS keyring, in this order.
 
     Raises KeyRefused with the places that were looked at.
     """
@@ -158,6 +159,8 @@ def find(
             # systemd gives the service 0400 on a private mount; ACLs show as group bits there
             text = read_limited(credential, MAX_KEY_FILE).decode("utf-8", "replace")
             return parse(text, where="credential medsnap-key")
+    if usual is not None and usual.is_file():
+        return load_file(usual, ask=ask)
     stored = from_keyring(vault)
     if stored is None:
         raise KeyRefused(

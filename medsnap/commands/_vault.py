@@ -1,0 +1,141 @@
+"""What commands that open a vault share: the options, the session, the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medsnap import __version__
+from medsnap.commands._shared import Io
+from medsnap.errors import KeyRefused
+from medsnap.model.event import Action, AuditEvent
+from medsnap.model.photo import Sha256
+
+if TYPE_CHECKING:
+    from medsnap.audit.log import Log
+    from medsnap.vault.directory import Directory
+    from medsnap.vault.keys import Keys
+    from medsnap.vault.session import Session
+
+VaultOption = Annotated[Path | None, typer.Option("--vault", help="The vault's folder (MEDSNAP_VAULT).")]
+KeyOption = Annotated[Path | None, typer.Option("--key-file", help="Your key file (MEDSNAP_KEY_FILE).")]
+
+
+def usual_key_file(io: Io, vault_id: str) -> Path:
+    """Return where a member's key lies when no place was named: apart from the ingest host's folder."""
+    base = io.settings.environment.get("XDG_CONFIG_HOME", "")
+    config = Path(base) if base else io.settings.home / ".config"
+    return config / "medsnap" / "keys" / f"{vault_id}.key"
+
+
+def passphrase(io: Io) -> Callable[[], str] | None:
+    """Return how to ask for a passphrase; None when nobody can be asked."""
+    if not io.interactive:
+        return None
+    return lambda: str(typer.prompt("Passphrase of the key file", hide_input=True, err=True))
+
+
+def find_keys(io: Io, vault: Path, key_file: Path | None) -> Keys:
+    """Find the caller's keys for a vault. Raises KeyRefused."""
+    from medsnap.vault import directory, keys
+
+    vault_id = directory.load(vault).directory.vault
+    return keys.find(
+        key_file=key_file if key_file is not None else io.settings.path("key_file"),
+        environment=io.settings.environment,
+        vault=vault_id,
+        usual=usual_key_file(io, vault_id),
+        ask=passphrase(io),
+    )
+
+
+@contextmanager
+def member(io: Io, vault: Path | None, key_file: Path | None) -> Iterator[Session]:
+    """Open the vault as the owner of the key: directory verified, catalogue up to date.
+
+    Problems of the vault are said as warnings. Raises KeyRefused, InputMissing, UsageError.
+    """
+    from medsnap.vault import session
+
+    place = io.need(vault, "vault", "--vault")
+    keys = find_keys(io, place, key_file)
+    with session.open_session(
+        place,
+        keys,
+        state=io.settings.state,
+        cache=io.settings.cache,
+        random=io.random,
+        order=logged_commits(place),
+    ) as opened:
+        for problem in opened.reader.problems:
+            io.warn(f"{problem.where}: {problem.what}")
+        if opened.directory.expired(io.now):
+            io.warn(f"the vault's directory expired on {opened.directory.expires[:10]}; ingest refuses it")
+        yield opened
+
+
+def logged_commits(vault: Path) -> tuple[Sha256, ...]:
+    """Return the commits in the log's order; nothing when there is no log yet or it cannot be read."""
+    from medsnap.audit import store
+    from medsnap.errors import MedsnapError
+    from medsnap.vault import directory
+
+    try:
+        return tuple(store.commits(log_of(vault, directory.load(vault).directory)))
+    except MedsnapError:
+        return ()  # only the order hangs on it; `audit verify` and `vault check` say what is wrong
+
+
+def log_of(vault: Path, directory: Directory) -> Log:
+    """Return the vault's audit log."""
+    from medsnap.audit.log import Log
+
+    return Log(vault / "log", directory.origin)
+
+
+def record(
+    io: Io,
+    session: Session,
+    action: Action,
+    *,
+    objects: tuple[str, ...] = (),
+    outcome: str = "success",
+    details: tuple[tuple[str, str], ...] = (),
+    commit: Sha256 | None = None,
+) -> None:
+    """Write an event of this member into the audit log, durably, before what it speaks of happens.
+
+    Raises KeyRefused when the member has no key that may sign the log.
+    """
+    from medsnap.audit import store
+    from medsnap.crypto.note import Signer
+
+    if not session.keys.signer:
+        raise KeyRefused(
+            "this key file has no signing key, so what it does cannot be logged",
+            hint="use a member's key file; in an emergency stock age opens the vault (docs/SPEC.md)",
+        )
+    signer = Signer.parse_private(session.keys.signer)
+    if signer.vkey not in session.directory.log_vkeys:
+        raise KeyRefused("the vault's directory does not let this key write to the audit log")
+    event = AuditEvent(
+        action=action,
+        at=io.now.isoformat(timespec="seconds"),
+        actor=session.actor,
+        outcome=outcome,
+        objects=objects,
+        details=details,
+        software=f"medsnap {__version__}",
+    )
+    store.record(
+        log_of(session.vault, session.directory),
+        event,
+        auditors=[session.directory.auditors],
+        signer=signer,
+        random=io.random,
+        commit=commit,
+    )

@@ -1,0 +1,247 @@
+"""`medsnap vault init`: a vault, its keys, and a recovery sheet that was tried before init ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medsnap import __version__
+from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._vault import VaultOption, log_of, usual_key_file
+from medsnap.errors import CannotCreate, KeyRefused, UsageError
+from medsnap.model.event import Action, AuditEvent
+from medsnap.model.seal import Suite
+from medsnap.report.page import Facts, Line, Tone
+
+if TYPE_CHECKING:
+    from medsnap.vault.create import NewVault
+    from medsnap.vault.keys import Keys
+
+COMPARTMENTS = ("general", "identifiable", "intimate", "safeguarding")  # of the packaged policies
+VALID_FOR = timedelta(days=3653)
+TRIES = 3
+
+
+@command()
+def init(
+    io: Io,
+    vault: VaultOption = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", help="Where your own key goes (default: the system's keyring)."),
+    ] = None,
+    recovery_file: Annotated[
+        Path | None,
+        typer.Option("--recovery-file", help="Where the recovery sheet goes: a stick, to be printed."),
+    ] = None,
+    compartment: Annotated[
+        list[str] | None, typer.Option("--compartment", help="A locked group, mildest first; repeat it.")
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", help="Take the locked groups from this policy (MEDSNAP_POLICY)."),
+    ] = None,
+    name: Annotated[str, typer.Option("--member", help="Your name in the vault's directory.")] = "owner",
+    passphrase: Annotated[
+        bool, typer.Option("--passphrase", help="Ask for a passphrase for the key file.")
+    ] = False,
+) -> Result:
+    """Make a vault with its keys, and pin it on this machine for ingest.
+
+    Examples:
+
+      medsnap vault init --vault /srv/vault --key-file me.key --recovery-file /media/stick/recovery.key
+
+      medsnap vault init --vault V --no-input --key-file F --recovery-file R
+    """
+    from medsnap.vault import create, host
+
+    place = io.need(vault, "vault", "--vault")
+    sheet = _recovery_place(io, recovery_file)
+    chosen = key_file if key_file is not None else io.settings.path("key_file")
+    _free(place, io.settings.state, *(p for p in (sheet, chosen) if p is not None))
+    secret = _ask_passphrase(io) if passphrase else ""
+    new = create.create(
+        place,
+        compartments=_compartments(io, compartment, policy),
+        member=name,
+        suite=Suite.X25519,
+        now=io.now,
+        random=io.random,
+        expires=io.now + VALID_FOR,
+    )
+    directory = new.directory
+    _save_recovery(io, sheet, new)
+    kept = _save_member(io, chosen, new, name, secret)
+    folder = io.settings.state / directory.vault
+    host.write_pin(folder, host.Pin(vault=directory.vault, root=directory.root, version=directory.version))
+    host.write_ingest_key(folder, new.ingest_key)
+    _log_init(io, place, new, name)
+    _try_recovery(io, place, sheet)
+    return _result(place, new, kept, sheet, folder)
+
+
+def _recovery_place(io: Io, given: Path | None) -> Path:
+    if given is not None:
+        return given
+    if not io.interactive:
+        raise UsageError(
+            "--recovery-file is missing",
+            hint="without a recovery sheet a lost key loses every photo; name a file",
+        )
+    return Path(str(typer.prompt("File for the recovery sheet (best on a stick)", err=True)))
+
+
+def _free(vault: Path, state: Path, *files: Path) -> None:
+    """Refuse before anything is made: files that exist, or that a thief of vault or host would get."""
+    for path in files:
+        if path.exists():
+            raise CannotCreate(
+                "the file exists and a key is never replaced", where=str(path), hint="choose another name"
+            )
+        for folder, what in ((vault, "in the vault"), (state, "in the ingest host's folder")):
+            if path.resolve().is_relative_to(folder.resolve()):
+                raise UsageError(f"a key must not lie {what}", where=str(path), hint="choose another place")
+    if len(set(files)) < len(files):
+        raise UsageError("your key and the recovery sheet need two files")
+
+
+def _ask_passphrase(io: Io) -> str:
+    if not io.interactive:
+        raise UsageError("--passphrase needs a person to ask", hint="leave it out, or drop --no-input")
+    return str(
+        typer.prompt("Passphrase for the key file", hide_input=True, confirmation_prompt=True, err=True)
+    )
+
+
+def _compartments(io: Io, given: list[str] | None, policy: Path | None) -> tuple[str, ...]:
+    if given:
+        return tuple(given)
+    path = policy if policy is not None else io.settings.path("policy")
+    if path is None:
+        return COMPARTMENTS
+    from medsnap import policy as policies
+
+    return policies.compartments(policies.load(path))
+
+
+def _recovery_keys(new: NewVault) -> Keys:
+    from medsnap.vault.keys import Keys
+
+    return Keys(
+        identities=(new.recovery_identity,),
+        signer=new.recovery_signer,
+        root_key=new.root_key,
+        root_vkey=new.directory.root,
+        vault=new.directory.vault,
+        member="recovery",
+    )
+
+
+def _save_recovery(io: Io, sheet: Path, new: NewVault) -> None:
+    from medsnap.vault import keys
+
+    title = "medsnap RECOVERY SHEET: opens every photo and signs the directory. Print it, lock it away."
+    keys.save_file(sheet, keys.render(_recovery_keys(new), title), random=io.random)
+
+
+def _save_member(io: Io, chosen: Path | None, new: NewVault, name: str, secret: str) -> str:
+    """Put the member's key where it was asked for; else into the keyring; else into a 0600 file."""
+    from medsnap.vault import keys
+
+    directory = new.directory
+    text = keys.render(
+        keys.Keys(
+            identities=(new.member_identity,),
+            signer=new.member_signer,
+            root_vkey=directory.root,
+            vault=directory.vault,
+            member=name,
+        ),
+        f"medsnap key of {name}",
+    )
+    if chosen is None and not secret and io.interactive and keys.to_keyring(directory.vault, text):
+        return "in the system's keyring"
+    path = chosen if chosen is not None else usual_key_file(io, directory.vault)
+    keys.save_file(path, text, passphrase=secret, random=io.random)
+    if chosen is None:
+        io.note(f"no safe keyring answers here: your key went into {path}, mode 0600")
+    return str(path)
+
+
+def _log_init(io: Io, vault: Path, new: NewVault, name: str) -> None:
+    from medsnap.audit import store
+    from medsnap.crypto.note import Signer
+
+    event = AuditEvent(
+        action=Action.INIT,
+        at=io.now.isoformat(timespec="seconds"),
+        actor=name,
+        details=(("vault", new.directory.vault), ("suite", new.directory.suite)),
+        software=f"medsnap {__version__}",
+    )
+    store.record(
+        log_of(vault, new.directory),
+        event,
+        auditors=[new.directory.auditors],
+        signer=Signer.parse_private(new.member_signer),
+        random=io.random,
+    )
+
+
+def _try_recovery(io: Io, vault: Path, sheet: Path) -> None:
+    """Open every ring with the sheet as it lies on the disk, and make the person read it."""
+    from medsnap.vault import directory, keys, rings
+
+    read = keys.load_file(sheet)
+    verified = directory.verify(directory.load(vault).data, root_vkey=read.root_vkey)
+    for key in verified.compartments:
+        if rings.compartment_identities(vault, key, read.identities) is None:
+            raise KeyRefused("the recovery sheet does not open the vault just made", where=str(sheet))
+    if not io.interactive:
+        return
+    io.note(f"Look into {sheet} (or at its print). Its last line is the recovery key.")
+    for _ in range(TRIES):
+        typed = str(typer.prompt("Its last 8 characters", err=True)).strip().upper()
+        if typed == read.identities[-1][-8:]:
+            return
+        io.warn("these are not the last 8 characters of that line")
+    raise KeyRefused(
+        "the recovery sheet was not read back",
+        where=str(sheet),
+        hint="the vault is made, yet do not use it before you can read the sheet; or remove it and start again",
+    )
+
+
+def _result(vault: Path, new: NewVault, kept: str, sheet: Path, folder: Path) -> Result:
+    from medsnap.crypto.note import fingerprint
+
+    print_ = fingerprint(new.directory.root)
+    names = tuple(key.name for key in new.directory.compartments)
+    page = (
+        Line("The vault is made; the recovery sheet was read back and opens it.", Tone.GOOD),
+        Facts(
+            (
+                ("vault", f"{vault} ({new.directory.vault})"),
+                ("locked groups", ", ".join(names)),
+                ("your key", kept),
+                ("recovery sheet", f"{sheet}: print it, lock it away, take the file off this machine"),
+                ("this ingest host", f"{folder}: can add photos, can open none"),
+                ("root key", print_),
+            )
+        ),
+        Line("Write the root key's fingerprint down: other machines pin the vault by it (vault trust)."),
+    )
+    data = {
+        "vault": new.directory.vault,
+        "suite": new.directory.suite,
+        "compartments": names,
+        "key": kept,
+        "recovery": str(sheet),
+        "host": str(folder),
+        "fingerprint": print_,
+    }
+    return Result(page=page, data=data)

@@ -1,0 +1,324 @@
+"""`medsnap vault`: make, list, show, open, check, trust."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._vault import KeyOption, VaultOption, log_of, member, record
+from medsnap.commands._vault_init import init
+from medsnap.errors import CannotCreate, Exit, NotFound
+from medsnap.model.event import Action
+from medsnap.report.page import Block, Facts, Line, Table, Tone
+
+if TYPE_CHECKING:
+    from medsnap.model.record import PhotoRow
+    from medsnap.vault.session import Session
+
+__all__ = ["check", "init", "ls", "open_", "show", "trust"]
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The photo's id, as vault ls prints it.")]
+
+
+def _only(what: str) -> Any:
+    return typer.Option(help=f"Only photos with this {what}.")
+
+
+@command()
+def ls(
+    io: Io,
+    vault: VaultOption = None,
+    key_file: KeyOption = None,
+    state: Annotated[str | None, _only("state: done or held")] = None,
+    verb: Annotated[str | None, _only("verb")] = None,
+    compartment: Annotated[str | None, _only("locked group")] = None,
+    match: Annotated[str | None, _only("match state")] = None,
+    mrn: Annotated[str | None, _only("patient number")] = None,
+) -> Result:
+    """List the photos that you may know of; others do not exist for you.
+
+    Examples:
+
+      medsnap vault ls --vault /srv/vault --key-file me.key
+
+      medsnap vault ls --state held --format json
+    """
+    from medsnap.vault.catalogue import Filters
+
+    wanted = Filters(state=state, verb=verb, compartment=compartment, matched=match, mrn=mrn)
+    with member(io, vault, key_file) as session:
+        # sorted by what is in the photos, not by ids or times of sealing: two runs give one order
+        photos = sorted(session.catalogue.photos(wanted), key=_order)
+        records = [_entry(row) for row in photos]
+        broken = bool(session.reader.problems)
+        places = session.place
+    for entry in records:
+        io.record({"type": "photo", **entry})
+    table = Table(
+        columns=("id", "captured", "state", "verb", "locked group", "match", "study"),
+        rows=tuple(_cells(e) for e in records),
+        empty="no photos",
+        wide="study",
+    )
+    groups = sorted({str(e["compartment"]) for e in records}, key=lambda n: places.get(n, len(places)))
+    counts = Line(f"{len(records)} photos" + (f" in {', '.join(groups)}" if groups else ""), Tone.QUIET)
+    return Result(
+        page=(table, counts),
+        data={"type": "summary", "count": len(records), "photos": []}
+        if not records
+        else {"count": len(records)},
+        exit=Exit.INTEGRITY if broken else Exit.OK,
+        records="photos",
+    )
+
+
+def _captured(row: PhotoRow) -> str:
+    return row.match.captured_at or (row.capture.captured_at if row.capture else None) or ""
+
+
+def _order(row: PhotoRow) -> tuple[str, str, str]:
+    return _captured(row), row.source_name, row.source_sha256
+
+
+def _entry(row: PhotoRow) -> dict[str, Any]:
+    patient = row.match.patient
+    study = None
+    if patient is not None:
+        visit = row.match.visit
+        study = {
+            "mrn": patient.mrn,
+            "issuer": patient.issuer,
+            "encounter": visit.encounter,
+            "accession": visit.accession,
+            "department": visit.department,
+        }
+    return {
+        "id": row.seal.object,
+        "at": row.at,
+        "source": row.source_name,
+        "captured": _captured(row) or None,
+        "media": row.media,
+        "length": row.seal.length,
+        "state": row.state,
+        "reason": row.reason or None,
+        "verb": str(row.decision.verb),
+        "compartment": row.seal.compartment,
+        "match": row.match.state,
+        "study": study,
+    }
+
+
+def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
+    study = entry["study"]
+    text = (
+        " · ".join(v for v in (study["mrn"], study["encounter"] or study["accession"]) if v) if study else ""
+    )
+    return (
+        entry["id"],
+        (entry["captured"] or "-")[:16].replace("T", " "),
+        entry["state"],
+        entry["verb"],
+        entry["compartment"],
+        str(entry["match"]),
+        text or "-",
+    )
+
+
+@command()
+def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = None) -> Result:
+    """Show all that is known of one photo.
+
+    Examples:
+
+      medsnap vault show 3k7…q2 --vault /srv/vault
+    """
+    with member(io, vault, key_file) as session:
+        row = session.catalogue.photo(photo)
+        receipts = session.catalogue.receipts(row.seal.object)
+    patient, seal = row.match.patient, row.seal
+    facts = [
+        ("id", seal.object),
+        ("source", row.source_name),
+        ("media", f"{row.media}, {seal.length} bytes" + (f", {row.width}×{row.height}" if row.width else "")),
+        ("captured", _captured(row) or "-"),
+        ("sealed", f"{row.at}, locked group {seal.compartment}"),
+        ("state", row.state + (f": {row.reason}" if row.reason else "")),
+        ("patient", f"{patient.mrn} (given by {patient.issuer})" if patient else "-"),
+        ("match", f"{row.match.state}" + (f": {'; '.join(row.match.reasons)}" if row.match.reasons else "")),
+        ("decision", f"{row.decision.verb} by {row.decision.decided_by} of {row.decision.policy.policy}"),
+        ("may leave to", ", ".join(row.decision.may_leave_to) or "-"),
+        ("photo SHA-256", seal.plaintext),
+    ]
+    page: list[Block] = [
+        Facts(tuple(facts)),
+        Table(
+            title="Why",
+            columns=("verb", "locked group", "reason", "where", "because"),
+            rows=tuple(
+                (str(v.verb), v.compartment or "-", v.path, v.where, v.because) for v in row.decision.votes
+            ),
+            wide="because",
+        ),
+        Table(
+            title="Carriers",
+            columns=("kind", "where", "bytes", "action", "reveals"),
+            rows=tuple((c.kind, c.where, str(c.size), c.action, ", ".join(c.reveals)) for c in row.carriers),
+            right=("bytes",),
+        ),
+        Table(
+            title="Left to",
+            columns=("target", "kind", "at", "state"),
+            rows=tuple((r.target, r.kind, r.at, r.state) for r in receipts),
+        ),
+    ]
+    return Result(page=tuple(page), data={"photo": row, "receipts": receipts})
+
+
+@command(output=False)
+def open_(
+    io: Io,
+    photo: Id,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the photo goes.")],
+    vault: VaultOption = None,
+    key_file: KeyOption = None,
+) -> Result:
+    """Open one photo into FILE. The opening stands in the audit log before the photo is released.
+
+    Examples:
+
+      medsnap vault open 3k7…q2 -o wound.jpg --vault /srv/vault
+    """
+    if output.exists():
+        raise CannotCreate("the file exists already", where=str(output), hint="choose another name")
+    with member(io, vault, key_file) as session:
+        row = _row_or_refusal(io, session, photo)
+        data = session.reader.open_seal(row.seal)
+        record(io, session, Action.OPEN, objects=(row.seal.object,))
+    if row.decision.reviewers and not row.decision.opened_by:
+        io.warn("the policy lets nobody but its reviewers open this photo until a person has looked at it")
+    _release(output, data)
+    page = (Line(f"Opened into {output}; the opening is in the audit log.", Tone.GOOD),)
+    record_ = {"id": row.seal.object, "file": str(output), "bytes": len(data), "sha256": row.seal.plaintext}
+    return Result(page=page, data=record_)
+
+
+def _row_or_refusal(io: Io, session: Session, photo: str) -> PhotoRow:
+    from medsnap.vault.ids import is_id
+
+    try:
+        return session.catalogue.photo(photo)
+    except NotFound as absent:
+        # what was typed goes into the log only when it is an id: it could be a name
+        record(io, session, Action.OPEN_REFUSED, objects=(photo,) if is_id(photo) else (), outcome=absent.id)
+        raise
+
+
+def _release(output: Path, data: bytes) -> None:
+    from medsnap.platform import write_durably
+
+    try:
+        write_durably(output, data, mode=0o600, exclusive=True)
+    except FileExistsError:
+        raise CannotCreate("the file exists already", where=str(output)) from None
+    except OSError as failure:
+        raise CannotCreate(f"cannot be written: {failure.strerror}", where=str(output)) from failure
+
+
+@command()
+def check(io: Io, vault: VaultOption = None) -> Result:
+    """Verify signatures, digests and what belongs together; needs no keys and changes nothing.
+
+    Examples:
+
+      medsnap vault check --vault /srv/vault
+    """
+    from medsnap.audit import store
+    from medsnap.errors import MedsnapError
+    from medsnap.vault import check as checking
+    from medsnap.vault import directory, host
+
+    place = io.need(vault, "vault", "--vault")
+    signed = directory.load(place)
+    folder = io.settings.state / signed.directory.vault
+    pinned = host.read_pin(folder).root if (folder / host.PIN).is_file() else None
+    trouble: list[checking.Problem] = []
+    logged = None
+    try:
+        logged = set(store.commits(log_of(place, signed.directory)))
+    except MedsnapError as problem:
+        trouble.append(checking.Problem(problem.where or "log", problem.message))
+    report = checking.check(place, root_vkey=pinned, logged=logged, waiting=_waiting(folder))
+    problems = [*report.problems, *trouble]
+    for problem in problems:
+        io.record({"type": "problem", "where": problem.where, "what": problem.what})
+    counts = {"commits": report.commits, "batches": report.batches, "objects": report.objects}
+    good = not problems
+    verdict = Line(
+        "Everything fits." if good else f"{len(problems)} problems.", Tone.GOOD if good else Tone.BAD
+    )
+    root = "pinned on this machine" if pinned else "not pinned here: checked against the root it names itself"
+    page: list[Block] = [verdict, Facts((*((k, str(v)) for k, v in counts.items()), ("root key", root)))]
+    if report.waiting:
+        page.append(Line(f"{report.waiting} objects wait for the next ingest run to commit them.", Tone.WARN))
+    if problems:
+        page.append(
+            Table(columns=("where", "what"), rows=tuple((p.where, p.what) for p in problems), wide="what")
+        )
+    data = {"ok": good, **counts, "waiting": report.waiting, "root_pinned": bool(pinned)}
+    return Result(page=tuple(page), data=data, exit=Exit.OK if good else Exit.INTEGRITY, records="problems")
+
+
+def _waiting(folder: Path) -> frozenset[str]:
+    """Objects that this host's journal will still commit or set aside."""
+    from medsnap.vault.host import JOURNAL
+    from medsnap.vault.journal import Journal
+
+    if not (folder / JOURNAL).is_file():
+        return frozenset()
+    journal = Journal(folder / JOURNAL)
+    try:
+        rows = {o.object for row in journal.pending() for o in row.objects}
+        return frozenset(rows | set(journal.intents()))
+    finally:
+        journal.close()
+
+
+@command()
+def trust(
+    io: Io,
+    fingerprint: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FINGERPRINT", help="The root's fingerprint as the vault's keeper reads it out."
+        ),
+    ] = None,
+    vault: VaultOption = None,
+) -> Result:
+    """Pin a vault's root on this machine. Without FINGERPRINT it shows what the vault claims.
+
+    Examples:
+
+      medsnap vault trust --vault /srv/vault
+
+      medsnap vault trust --vault /srv/vault 4f3a 09bc …
+    """
+    from medsnap.crypto.note import fingerprint as print_of
+    from medsnap.vault import directory, host
+
+    place = io.need(vault, "vault", "--vault")
+    named = directory.load(place).directory
+    claimed = print_of(named.root)
+    if not fingerprint:
+        page = (
+            Facts((("vault", named.vault), ("root key", claimed))),
+            Line("Nothing was pinned. Compare this with what the vault's keeper reads out, then give it."),
+        )
+        return Result(page=page, data={"vault": named.vault, "fingerprint": claimed, "pinned": False})
+    pinned = host.pin(io.settings.state / named.vault, place, "".join(fingerprint))
+    return Result(
+        page=(Line(f"The root of vault {pinned.vault} is pinned on this machine.", Tone.GOOD),),
+        data={"vault": pinned.vault, "fingerprint": claimed, "pinned": True},
+    )

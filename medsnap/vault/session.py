@@ -1,0 +1,119 @@
+"""A member at work: his keys, the verified directory, what he may read, his catalogue."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from medsnap.errors import KeyRefused
+from medsnap.model.photo import Sha256
+from medsnap.vault import host
+from medsnap.vault.catalogue import Catalogue
+from medsnap.vault.directory import Directory, load
+from medsnap.vault.host import Pin
+from medsnap.vault.ids import Random
+from medsnap.vault.keys import Keys
+from medsnap.vault.reader import Reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Everything that a reading command needs. `actor` is the member's name, for the audit log."""
+
+    vault: Path
+    directory: Directory
+    keys: Keys
+    actor: str
+    reader: Reader
+    catalogue: Catalogue
+    new: int = 0  # commits taken into the catalogue by this opening
+
+    @property
+    def place(self) -> dict[str, int]:
+        """Order of the compartments, for lists."""
+        return {key.name: n for n, key in enumerate(self.directory.compartments)}
+
+
+def trusted(vault: Path, keys: Keys, *, state: Path, cache: Path) -> Directory:
+    """Verify the directory by the newest pin that this person has. Raises KeyRefused (77).
+
+    The root comes from the key file or this host's folder; the highest version seen is kept in
+    the person's cache folder, so an older directory is refused.
+    """
+    signed = load(vault)
+    pin = _pin(signed.directory.vault, keys, state)
+    if (cache / host.PIN).is_file():
+        seen = host.read_pin(cache)
+        if (seen.vault, seen.root) == (pin.vault, pin.root):
+            pin = Pin(vault=pin.vault, root=pin.root, version=max(seen.version, pin.version))
+    directory = host.verified(signed.data, pin, None)
+    host.write_pin(cache, Pin(vault=pin.vault, root=pin.root, version=directory.version))
+    return directory
+
+
+def _pin(vault_id: str, keys: Keys, state: Path) -> Pin:
+    if keys.root_vkey:
+        return Pin(vault=keys.vault or vault_id, root=keys.root_vkey, version=0)
+    return host.read_pin(state / vault_id)
+
+
+def member_cache(cache: Path, vault_id: str, keys: Keys) -> Path:
+    """Return the folder of one member's cache: per person, named by a digest of his public keys."""
+    from medsnap.crypto.age import recipient_of
+
+    who = hashlib.sha256("".join(map(recipient_of, keys.identities)).encode()).hexdigest()[:16]
+    return cache / vault_id / who
+
+
+@contextmanager
+def open_session(
+    vault: Path,
+    keys: Keys,
+    *,
+    state: Path,
+    cache: Path,
+    random: Random,
+    order: Sequence[Sha256] = (),
+) -> Iterator[Session]:
+    """Open a vault as the owner of `keys`; the catalogue is brought up to date and saved.
+
+    `state` and `cache` are medsnap's folders of this user; `order` are the commits of the audit
+    log. Raises KeyRefused when the directory is not to be trusted or no compartment opens.
+    """
+    from medsnap.crypto.age import recipient_of
+
+    folder = member_cache(cache, load(vault).directory.vault, keys)
+    directory = trusted(vault, keys, state=state, cache=folder)
+    reader = Reader(vault, directory, keys.identities, order=order)
+    if not reader.compartments and not reader.problems:
+        raise KeyRefused("this key opens nothing in this vault", hint="is it the key of another vault?")
+    catalogue = Catalogue.open(folder, keys.identities)
+    try:
+        new = catalogue.refresh(reader)
+        catalogue.save(folder, recipient_of(keys.identities[0]), random=random)
+        yield Session(
+            vault=vault,
+            directory=directory,
+            keys=keys,
+            actor=_actor(directory, keys),
+            reader=reader,
+            catalogue=catalogue,
+            new=new,
+        )
+    finally:
+        catalogue.close()
+
+
+def _actor(directory: Directory, keys: Keys) -> str:
+    from medsnap.crypto.age import recipient_of
+    from medsnap.crypto.note import Signer
+
+    if keys.signer:
+        writer = directory.writer(Signer.parse_private(keys.signer).vkey)
+        if writer is not None:
+            return writer.name
+    mine = {recipient_of(i) for i in keys.identities}
+    return next((m.name for m in directory.members if m.recipient in mine), "unknown")
