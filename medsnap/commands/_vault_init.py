@@ -28,6 +28,7 @@ TRIES = 3
 @command()
 def init(
     io: Io,
+    *,
     vault: VaultOption = None,
     key_file: Annotated[
         Path | None,
@@ -212,7 +213,7 @@ def _try_recovery(io: Io, vault: Path, sheet: Path) -> None:
     raise KeyRefused(
         "the recovery sheet was not read back",
         where=str(sheet),
-        hint="the vault is made, yet do not use it before you can read the sheet; or remove it and start again",
+        hint="the vault is made; do not use it before you can read the sheet, or remove it and start again",
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._shared import Format, Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, log_of, member, record
 from medsnap.commands._vault_init import init
 from medsnap.errors import CannotCreate, Exit, NotFound
@@ -30,6 +30,7 @@ def _only(what: str) -> Any:
 @command()
 def ls(
     io: Io,
+    *,
     vault: VaultOption = None,
     key_file: KeyOption = None,
     state: Annotated[str | None, _only("state: done or held")] = None,
@@ -64,12 +65,11 @@ def ls(
         wide="study",
     )
     groups = sorted({str(e["compartment"]) for e in records}, key=lambda n: places.get(n, len(places)))
+    empty = {"photos": []} if io.format is Format.JSON else {}
     counts = Line(f"{len(records)} photos" + (f" in {', '.join(groups)}" if groups else ""), Tone.QUIET)
     return Result(
         page=(table, counts),
-        data={"type": "summary", "count": len(records), "photos": []}
-        if not records
-        else {"count": len(records)},
+        data={"type": "summary", "count": len(records), **empty},
         exit=Exit.INTEGRITY if broken else Exit.OK,
         records="photos",
     )
@@ -181,7 +181,7 @@ def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = Non
 def open_(
     io: Io,
     photo: Id,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the photo goes.")],
+    into: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the photo goes.")],
     vault: VaultOption = None,
     key_file: KeyOption = None,
 ) -> Result:
@@ -191,17 +191,17 @@ def open_(
 
       medsnap vault open 3k7…q2 -o wound.jpg --vault /srv/vault
     """
-    if output.exists():
-        raise CannotCreate("the file exists already", where=str(output), hint="choose another name")
+    if into.exists():
+        raise CannotCreate("the file exists already", where=str(into), hint="choose another name")
     with member(io, vault, key_file) as session:
         row = _row_or_refusal(io, session, photo)
         data = session.reader.open_seal(row.seal)
         record(io, session, Action.OPEN, objects=(row.seal.object,))
     if row.decision.reviewers and not row.decision.opened_by:
         io.warn("the policy lets nobody but its reviewers open this photo until a person has looked at it")
-    _release(output, data)
-    page = (Line(f"Opened into {output}; the opening is in the audit log.", Tone.GOOD),)
-    record_ = {"id": row.seal.object, "file": str(output), "bytes": len(data), "sha256": row.seal.plaintext}
+    _release(into, data)
+    page = (Line(f"Opened into {into}; the opening is in the audit log.", Tone.GOOD),)
+    record_ = {"id": row.seal.object, "file": str(into), "bytes": len(data), "sha256": row.seal.plaintext}
     return Result(page=page, data=record_)
 
 
@@ -239,17 +239,18 @@ def check(io: Io, vault: VaultOption = None) -> Result:
     from medsnap.errors import MedsnapError
     from medsnap.vault import check as checking
     from medsnap.vault import directory, host
+    from medsnap.vault.reader import Problem
 
     place = io.need(vault, "vault", "--vault")
     signed = directory.load(place)
     folder = io.settings.state / signed.directory.vault
     pinned = host.read_pin(folder).root if (folder / host.PIN).is_file() else None
-    trouble: list[checking.Problem] = []
+    trouble: list[Problem] = []
     logged = None
     try:
         logged = set(store.commits(log_of(place, signed.directory)))
-    except MedsnapError as problem:
-        trouble.append(checking.Problem(problem.where or "log", problem.message))
+    except MedsnapError as fault:
+        trouble.append(Problem(fault.where or "log", fault.message))
     report = checking.check(place, root_vkey=pinned, logged=logged, waiting=_waiting(folder))
     problems = [*report.problems, *trouble]
     for problem in problems:
