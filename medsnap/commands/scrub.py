@@ -1,0 +1,272 @@
+"""`medsnap scrub`: copies of photos without metadata, in another folder, each proven."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medsnap.commands._shared import Io, Result, command
+from medsnap.errors import CannotCreate, Exit, InputMissing, IoFailed, MedsnapError, UsageError, worst
+from medsnap.model.carrier import Reveals
+from medsnap.model.codec import to_json
+from medsnap.model.photo import Kind
+from medsnap.platform import write_durably
+from medsnap.report import machine
+from medsnap.report.page import Block, Line, Table, Tone
+
+if TYPE_CHECKING:
+    from medsnap.scrub import Scrubbed
+
+_MAX_FILE = 1 << 30  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One file: where it lies, and where below the output folder its copy goes."""
+
+    source: Path
+    target: Path  # relative
+    link: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """What became of one file."""
+
+    job: _Job
+    outcome: str  # done, skipped, held, failed
+    reason: str = ""
+    hint: str = ""
+    exit: Exit = Exit.OK
+    scrubbed: Scrubbed | None = None
+
+
+@command(dry_run=True, output=False)
+def scrub(
+    io: Io,
+    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Photos, or folders of photos.")],
+    directory: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for the scrubbed copies.")
+    ] = None,
+    verify_pixels: Annotated[
+        bool, typer.Option("--verify-pixels", help="Decode both files too, and compare every pixel.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Write the full JSON report to FILE.")
+    ] = None,
+) -> Result:
+    """Copy photos without their metadata; no pixel changes, the sources are not touched.
+
+    What medsnap does not understand gets no copy and is listed as held (exit 3).
+
+    Examples:
+
+      medsnap scrub photos -o clean
+
+      medsnap scrub IMG_0412.jpg --dry-run
+    """
+    if directory is None and not io.dry_run:
+        raise UsageError("-o DIR is missing", hint="name a folder for the copies, or use --dry-run")
+    jobs = list(_jobs(sources))
+    into = None if io.dry_run else directory
+    if into is not None:
+        _check_output(sources, jobs, into)
+    if report is not None and (report.exists() or report.is_symlink()):
+        raise CannotCreate("the report exists already", where=str(report), hint="name another file")
+    done: list[_Done] = []
+    records: list[dict[str, Any]] = []
+    with io.progress("Scrubbing", len(jobs)) as advance:
+        for job in jobs:
+            done.append(_one(job, into, verify_pixels=verify_pixels))
+            record = _record(done[-1], into)
+            io.record(record)
+            if report is not None:
+                records.append(record)
+            advance()
+    summary = _summary(done, dry_run=io.dry_run)
+    if report is not None:
+        write_durably(report, machine.document({**summary, "records": records}).encode(), mode=0o600)
+    return Result(page=_page(done, into), data=summary, exit=worst(*(d.exit for d in done)))
+
+
+def _jobs(sources: Sequence[Path]) -> Iterator[_Job]:
+    """List the files, folders in the order of their names; links are listed, never followed."""
+    for source in sources:
+        if source.is_symlink():
+            yield _Job(source=source, target=Path(source.name), link=True)
+        elif source.is_dir():
+            yield from _below(source)
+        elif source.exists():
+            yield _Job(source=source, target=Path(source.name))
+        else:
+            raise InputMissing("there is no such file or folder", where=str(source))
+
+
+def _below(root: Path) -> Iterator[_Job]:
+    for folder, names, files in os.walk(root, onerror=_unreadable):
+        here = Path(folder)
+        linked = [n for n in names if (here / n).is_symlink()]
+        names[:] = sorted(n for n in names if n not in linked)
+        for name in sorted([*files, *linked]):
+            path = here / name
+            yield _Job(source=path, target=path.relative_to(root), link=path.is_symlink())
+
+
+def _unreadable(problem: OSError) -> None:
+    raise IoFailed("a folder cannot be read", where=str(problem.filename)) from problem
+
+
+def _check_output(sources: Sequence[Path], jobs: Sequence[_Job], into: Path) -> None:
+    """Refuse, before anything is written, what could overwrite or mix: exit 73."""
+    if into.is_symlink() or (into.exists() and not into.is_dir()):
+        raise CannotCreate("the output is a link or no folder", where=str(into), hint="name a real folder")
+    place = into.resolve()
+    for source in sources:
+        root = source.resolve()
+        if place == root or (source.is_dir() and place.is_relative_to(root)):
+            raise CannotCreate(
+                "the output lies within a source",
+                where=str(into),
+                hint="choose a folder outside: medsnap never writes among the originals",
+            )
+    seen: dict[Path, Path] = {}
+    for job in jobs:
+        if job.link:
+            continue
+        if job.target in seen:
+            where = f"{seen[job.target]} and {job.source}"
+            raise CannotCreate(
+                "two photos would get one name", where=where, hint="scrub them into two folders"
+            )
+        seen[job.target] = job.source
+        target = into / job.target
+        if target.exists() or target.is_symlink():
+            raise CannotCreate(
+                "an output file exists already", where=str(target), hint="choose an empty folder"
+            )
+
+
+def _one(job: _Job, into: Path | None, *, verify_pixels: bool) -> _Done:
+    from medsnap.formats.sniff import sniff
+    from medsnap.scrub import clean
+
+    if job.link:
+        return _Done(job=job, outcome="skipped", reason="a link; links are not followed")
+    try:
+        data = _read(job.source)
+        if data is None:
+            return _Done(job=job, outcome="skipped", reason="no ordinary file")
+        media = sniff(data)
+        if media.kind is Kind.OTHER:
+            return _Done(job=job, outcome="skipped", reason="no photo, by its content")
+        scrubbed = clean(data, media, verify_pixels=verify_pixels)
+        if into is not None:
+            _write(into, job.target, scrubbed.data(data))
+    except CannotCreate:
+        raise
+    except MedsnapError as problem:
+        reason = problem.message + (f" ({problem.where})" if problem.where else "")
+        return _Done(job=job, outcome="held", reason=reason, hint=problem.hint, exit=problem.exit)
+    except OSError as problem:
+        reason = problem.strerror or "reading or writing failed"
+        return _Done(job=job, outcome="failed", reason=reason, exit=Exit.PARTIAL)
+    return _Done(job=job, outcome="done", scrubbed=scrubbed)
+
+
+def _read(path: Path) -> bytes | None:
+    """Read an ordinary file that is no link, even if one is slipped in just now."""
+    from medsnap.errors import TooLarge
+
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    )
+    descriptor = os.open(path, flags)
+    with os.fdopen(descriptor, "rb", buffering=0) as handle:
+        status = os.fstat(handle.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        if status.st_size > _MAX_FILE:
+            raise TooLarge(f"the file is larger than {_MAX_FILE >> 20} MiB")
+        return handle.read()
+
+
+def _write(into: Path, relative: Path, data: bytes) -> None:
+    """Write through a temporary file beside the target; never through a link, never over a file."""
+    folder = into
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for part in relative.parent.parts:
+        folder = folder / part
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        if folder.is_symlink() or not folder.is_dir():
+            raise CannotCreate("a folder of the output is a link", where=str(folder))
+    try:
+        write_durably(into / relative, data, mode=0o600, exclusive=True)
+    except FileExistsError as exists:
+        raise CannotCreate("an output file exists already", where=str(into / relative)) from exists
+
+
+def _record(done: _Done, into: Path | None) -> dict[str, Any]:
+    """One record per input: what an outside checker reads."""
+    record: dict[str, Any] = {"path": str(done.job.source), "outcome": done.outcome}
+    report = done.scrubbed.report if done.scrubbed is not None else None
+    record["removed"] = to_json(report.removed) if report else []
+    record["kept"] = to_json(report.kept) if report else []
+    record["sha256_in"] = report.sha256_in if report else None
+    record["sha256_out"] = report.sha256_out if report else None
+    record["pixels_equal"] = report.pixels_equal if report else None
+    if report is not None:
+        record["media"] = report.media.value
+        record["orientation"] = report.orientation
+        record["proof"] = report.proof
+        record["output"] = str(into / done.job.target) if into is not None else None
+    if done.reason:
+        record["reason"] = done.reason
+    if done.hint:
+        record["hint"] = done.hint
+    return record
+
+
+def _summary(done: Sequence[_Done], *, dry_run: bool) -> dict[str, Any]:
+    outcomes = Counter(d.outcome for d in done)
+    counts = {name: outcomes.get(name, 0) for name in ("done", "skipped", "held", "failed")}
+    return {"type": "summary", "dry_run": dry_run, **counts, "removed": _revealed(done)}
+
+
+def _revealed(done: Sequence[_Done]) -> dict[str, int]:
+    """Count, for each thing that metadata gave away, the photos it was removed from."""
+    from medsnap.scrub.report import revealed
+
+    counts = Counter(what for d in done if d.scrubbed for what in revealed(d.scrubbed.report.carriers))
+    return {what.value: counts[what] for what in Reveals if counts[what]}
+
+
+def _page(done: Sequence[_Done], into: Path | None) -> tuple[Block, ...]:
+    clean = sum(d.outcome == "done" for d in done)
+    where = f" into {into}" if into is not None else " (dry run: nothing was written)"
+    page: list[Block] = [
+        Line(f"{clean} of {len(done)} files scrubbed{where}.", Tone.GOOD if clean else Tone.WARN)
+    ]
+    rows = tuple((name, str(count)) for name, count in _revealed(done).items())
+    page.append(
+        Table(
+            columns=("removed", "photos"), rows=rows, right=("photos",), empty="there was nothing to remove"
+        )
+    )
+    stuck = [d for d in done if d.outcome in ("held", "failed")]
+    if stuck:
+        held = tuple(
+            (str(d.job.source), d.outcome, "; ".join(filter(None, (d.reason, d.hint)))) for d in stuck
+        )
+        page.append(Table(columns=("no copy of", "outcome", "why"), rows=held, wide="why"))
+    skipped = Counter(d.reason for d in done if d.outcome == "skipped")
+    page.extend(Line(f"skipped: {count} ({reason})", Tone.QUIET) for reason, count in sorted(skipped.items()))
+    return tuple(page)
