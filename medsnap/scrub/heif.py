@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from medsnap.errors import Malformed, Unsupported
 from medsnap.formats.heif import view
-from medsnap.formats.heif_view import HeifView
+from medsnap.formats.heif_view import HeifView, Span
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
 from medsnap.scrub import heif_write
 from medsnap.scrub.core import Assembly, ScrubKeep
 from medsnap.scrub.heif_carriers import report
 from medsnap.scrub.heif_image import Image, prepare
-from medsnap.scrub.heif_rendering import describe
+from medsnap.scrub.heif_rendering import describe, without_icc
 from medsnap.scrub.heif_select import Selection, select
 
 SEQUENCE_BRANDS = frozenset((b"msf1", b"hevc", b"hevx", b"hevm", b"hevs", b"avis"))
@@ -29,16 +29,17 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     chosen = select(source, found)
     inputs = {r.source: len(r.targets) for r in chosen.references if r.type == b"dimg"}
     images = tuple(prepare(source, found, number, inputs.get(number, 0), keep) for number in chosen.items)
-    heif_write.refuse_copies(images, len(source))
     refuse_shared(found, chosen, images)
     out = Assembly()
     head, spans = heif_write.head(found.brands, images, chosen.references, found.primary)
+    _refuse_disorder(spans)
     out.insert(head)
     for start, stop in spans:
         out.keep(start, stop, coded=True)
     report(out, source, found, chosen, images)
-    describe(out, found, chosen, images)
-    return out.finish(media)  # irot and imir stay, so the orientation is 1
+    describe(out, source, found, chosen, images)
+    without_icc(out, keep)
+    return out.finish(media)
 
 
 def _refuse_sequences(found: HeifView) -> None:
@@ -51,6 +52,16 @@ def _refuse_sequences(found: HeifView) -> None:
         )
     if found.handler != b"pict":
         raise Unsupported("the file's items are no pictures", where="hdlr")
+
+
+def _refuse_disorder(spans: tuple[Span, ...]) -> None:
+    """Refuse images that overlap or lie in pieces out of order: no camera writes that."""
+    behind = 0
+    for start, stop in spans:
+        if start < behind:
+            raise Unsupported("the picture lies in the file in overlapping or shuffled pieces",
+                              where=f"iloc, byte {start}")  # fmt: skip
+        behind = stop
 
 
 def refuse_shared(found: HeifView, chosen: Selection, images: tuple[Image, ...]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from medsnap.formats.bmff import Box, printable
 from medsnap.formats.heif_view import HeifView, Item, Span
 from medsnap.model.carrier import CarrierAction, CarrierKind, Reveals
+from medsnap.scrub import exif
 from medsnap.scrub.core import Assembly, tail_kind
 from medsnap.scrub.heif_image import Image
 from medsnap.scrub.heif_select import CODED, DERIVED, Selection
@@ -66,7 +67,7 @@ def _box_kind(source: memoryview, box: Box) -> tuple[CarrierKind, tuple[Reveals,
         if name == C2PA_UUID:
             return CarrierKind.C2PA, (Reveals.HISTORY,)
         if name == XMP_UUID:
-            return CarrierKind.XMP, xmp_reveals(bytes(source[box.body + 16 : box.stop][:SEARCHED]))
+            return CarrierKind.XMP, exif.xmp_reveals(bytes(source[box.body + 16 : box.stop][:SEARCHED]))
         return CarrierKind.APPLICATION, (Reveals.OTHER,)
     if box.type in (b"xml ", b"bxml"):
         return CarrierKind.TEXT, (Reveals.OTHER,)
@@ -102,8 +103,11 @@ def _items(out: Assembly, source: memoryview, found: HeifView, chosen: Selection
         listed += 1
         own = found.clipped(item.id)
         spans = [*own, *(s for t in tiles.get(item.id, ()) if t not in kept for s in found.clipped(t))]
-        kind, reveals = _item_kind(source, item, own, thumbnails)
         start = min((low for low, _ in spans), default=item.box.start)
+        if item.type == b"Exif":
+            _note_exif(out, item, joined_bytes(source, own), start)
+            continue
+        kind, reveals = _item_kind(source, item, own, thumbnails)
         size = sum(stop - low for low, stop in spans)
         out.carrier(kind, item.label, start, start + size, reveals=reveals)
 
@@ -111,11 +115,9 @@ def _items(out: Assembly, source: memoryview, found: HeifView, chosen: Selection
 def _item_kind(
     source: memoryview, item: Item, spans: tuple[Span, ...], thumbnails: set[int]
 ) -> tuple[CarrierKind, tuple[Reveals, ...]]:
-    if item.type == b"Exif":
-        return CarrierKind.EXIF, _exif_reveals(joined_bytes(source, spans))
     if item.type == b"mime":
         if item.content_type == b"application/rdf+xml":
-            return CarrierKind.XMP, xmp_reveals(joined_bytes(source, spans)[:SEARCHED])
+            return CarrierKind.XMP, exif.xmp_reveals(joined_bytes(source, spans)[:SEARCHED])
         return CarrierKind.APPLICATION, (Reveals.OTHER,)
     if item.type == b"iptc":
         return CarrierKind.IPTC, (Reveals.PERSON,)
@@ -131,25 +133,11 @@ def joined_bytes(source: memoryview, spans: Iterable[Span]) -> bytes:
     return b"".join(bytes(source[start:stop]) for start, stop in spans)[: 16 << 20]
 
 
-def _exif_reveals(content: bytes) -> tuple[Reveals, ...]:
-    from medsnap.scrub.exif import reveals
-
+def _note_exif(out: Assembly, item: Item, content: bytes, start: int) -> None:
+    """Note an Exif item and what lies in it; the payload begins at the TIFF header (23008-12, A.2.1)."""
     starts = [at for at in (content.find(b"II*\0", 0, 64), content.find(b"MM\0*", 0, 64)) if at >= 0]
-    return reveals(content[min(starts) :]) if starts else ()
-
-
-def xmp_reveals(packet: bytes) -> tuple[Reveals, ...]:
-    """Say what an XMP packet gives away, by the names of its properties."""
-    signs = (
-        (Reveals.PLACE, (b"GPSL", b"Location", b"City", b"Country")),
-        (Reveals.SERIAL, (b"SerialNumber",)),
-        (Reveals.TIME, (b"DateTime", b"CreateDate", b"ModifyDate", b"DateCreated")),
-        (Reveals.DEVICE, (b"tiff:Make", b"tiff:Model", b"aux:Lens", b"CreatorTool")),
-        (Reveals.PERSON, (b"dc:creator", b"dc:description", b"dc:title", b"PersonInImage", b"mwg-rs")),
-        (Reveals.HISTORY, (b"xmpMM:", b"crs:", b"photoshop:")),
-    )
-    found = tuple(what for what, names in signs if any(name in packet for name in names))
-    return found or (Reveals.OTHER,)
+    payload = content[min(starts) :] if starts else content
+    exif.note(out, payload, item.label, start, start + len(content))
 
 
 def _properties(out: Assembly, found: HeifView, chosen: Selection) -> None:

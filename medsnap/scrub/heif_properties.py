@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medsnap.errors import Malformed, Unsupported
+from medsnap.scrub import icc
 
 ALPHA = (
     b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
@@ -73,16 +74,8 @@ def _colr(payload: bytes, where: str) -> bytes | None:
             raise Malformed("a colour description has an impossible length", where=where)
         return payload[:10] + bytes((payload[10] & 0x80,))
     if kind in (b"prof", b"rICC"):
-        profile = icc_profile(payload[4:])
-        return kind + profile if profile else None
+        profile = payload[4:]
+        if icc.usable(profile):
+            icc.check(profile, where)  # what follows a profile within its box could be anything
+            return payload
     return None
-
-
-def icc_profile(profile: bytes) -> bytes:
-    """Cut an ICC profile to the size it states; nothing where it is no profile (ICC.1, 7.2)."""
-    size = int.from_bytes(profile[:4], "big")
-    if len(profile) < 132 or profile[36:40] != b"acsp" or not 132 <= size <= len(profile):
-        return b""
-    rest = profile[size:]
-    # Up to three zero bytes are alignment and stay, so that the profile is kept byte for byte.
-    return profile if len(rest) < 4 and not any(rest) else profile[:size]

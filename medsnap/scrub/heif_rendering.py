@@ -1,42 +1,55 @@
-"""The parameters of a HEIF file that rendering depends on, for the report."""
+"""The parameters that rendering depends on, read from the source as it came, for the report."""
 
 from __future__ import annotations
 
 from hashlib import sha256
 
 from medsnap.formats.heif_view import HeifView
-from medsnap.scrub.core import Assembly
-from medsnap.scrub.heif_image import Image, Property
+from medsnap.scrub.core import Assembly, ScrubKeep
+from medsnap.scrub.heif_image import Image
 from medsnap.scrub.heif_select import Selection
+from medsnap.scrub.icc import usable
 
 
-def describe(out: Assembly, found: HeifView, chosen: Selection, images: tuple[Image, ...]) -> None:
-    """Note size, rotation, mirror, crop, colour, alpha and the number of coded images."""
-    primary = next(image for image in images if image.id == found.primary)
-    for prop in primary.properties:
-        line = _line(prop)
+def describe(
+    out: Assembly, source: memoryview, found: HeifView, chosen: Selection, images: tuple[Image, ...]
+) -> None:
+    """Note size, turns, colour and alpha; the second reader says the same of the output, or it is refused."""
+    out.render("orientation", "1")  # irot and imir stay in place and turn the picture
+    transforms = []
+    for box, _ in found.properties_of(found.primary):
+        body = bytes(source[box.body : box.stop])
+        line = _line(box.type, body)
         if line is not None:
             out.render(*line)
+        if box.type in (b"irot", b"imir", b"clap"):
+            transforms.append(box.name)
+    out.render("transforms", " ".join(transforms))  # their order counts (23008-12, 6.5.10)
     out.render("coded images", str(sum(1 for image in images if image.spans)))
     out.render("alpha planes", str(len(chosen.alphas)))
 
 
-def _line(prop: Property) -> tuple[str, str] | None:
-    body = prop.payload
-    match prop.type:
+def without_icc(out: Assembly, keep: ScrubKeep) -> None:
+    """Forget the profile where the caller does not want it kept."""
+    if not keep.icc:
+        out.rendering = [line for line in out.rendering if line[0] != "icc"]
+
+
+def _line(kind: bytes, body: bytes) -> tuple[str, str] | None:
+    match kind:
         case b"ispe":
-            return "size", f"{int.from_bytes(body[4:8], 'big')}x{int.from_bytes(body[8:], 'big')}"
+            return "size", f"{int.from_bytes(body[4:8], 'big')}x{int.from_bytes(body[8:12], 'big')}"
         case b"irot":
-            return "rotation", f"{90 * body[0]} degrees anticlockwise"
+            return "rotation", f"{90 * (body[0] & 3)} degrees anticlockwise"
         case b"imir":
-            return "mirror", "left-right" if body[0] else "top-bottom"
+            return "mirror", "left-right" if body[0] & 1 else "top-bottom"
         case b"clap":
             return "crop", body.hex()
         case b"pasp":
             return "pixel shape", f"{int.from_bytes(body[:4], 'big')}:{int.from_bytes(body[4:], 'big')}"
         case b"colr" if body[:4] == b"nclx":
             codes = [int.from_bytes(body[at : at + 2], "big") for at in (4, 6, 8)]
-            return "colour", "/".join(map(str, codes)) + (" full range" if body[10] else " video range")
-        case b"colr":
+            return "colour", "/".join(map(str, codes)) + (" full range" if body[10] >> 7 else " video range")
+        case b"colr" if body[:4] in (b"prof", b"rICC") and usable(body[4:]):
             return "icc", sha256(body[4:]).hexdigest()
     return None

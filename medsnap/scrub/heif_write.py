@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from medsnap.errors import Malformed, TooLarge, Unsupported
+from medsnap.errors import TooLarge, Unsupported
 from medsnap.formats.heif_view import Reference, Span
 from medsnap.scrub.heif_image import Image, Property
 
@@ -60,12 +60,6 @@ def _regions(images: Sequence[Image]) -> tuple[dict[tuple[Span, ...], int], int]
         regions[spans] = at
         at += sum(stop - start for start, stop in spans)
     return regions, at
-
-
-def refuse_copies(images: Sequence[Image], size: int) -> None:
-    """Refuse items that overlap so much that the new file would outgrow the old one."""
-    if _regions(images)[1] > size:
-        raise Malformed("items overlap", where="iloc")
 
 
 def _meta(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer
+from medsnap.scrub.second.heif_facts import facts
 from medsnap.scrub.second.heif_pictures import check_pictures
 from medsnap.scrub.second.heif_tables import Tables, read_tables
 
@@ -19,8 +20,8 @@ STILL_BRANDS = {
 STILLS = {MediaType.HEIC, MediaType.HEIF, MediaType.AVIF}
 
 
-def account(data: Buffer, media: MediaType) -> None:
-    """Account for every byte of a scrubbed HEIC, HEIF or AVIF still. Raises NotClean."""
+def account(data: Buffer, media: MediaType) -> tuple[tuple[str, str], ...]:
+    """Account for every byte of a scrubbed still; returns what rendering depends on. Raises NotClean."""
     if media not in STILLS:
         raise NotClean("a file of this type cannot be checked", where=media.value)
     file = memoryview(data)
@@ -35,6 +36,7 @@ def account(data: Buffer, media: MediaType) -> None:
     _reachable(tables)
     _covered(tables, mdat + 8, end)
     check_pictures(file, tables)
+    return facts(tables)
 
 
 def _refuse(problem: str, at: int) -> None:
