@@ -1,0 +1,1 @@
+"""A made-up day of a made-up clinic. Nobody in it exists."""
