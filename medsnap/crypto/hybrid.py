@@ -25,6 +25,7 @@ SECRET = "age-secret-key-pq-"  # noqa: S105 - the prefix, not a secret
 _SEED = 32
 _MLKEM_PUBLIC = 1184
 _ENCAPSULATED = 1120  # ML-KEM-768 ciphertext 1088, X25519 share 32
+_SHARE = 32
 _INFO = b"age-encryption.org/mlkem768x25519"
 
 
@@ -81,6 +82,7 @@ class Identity:
         mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
         x25519 = X25519PrivateKey.from_private_bytes(expanded[64:])
         self._public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
+        self._x25519 = x25519
         self._key = MLKEM768X25519PrivateKey(mlkem, x25519)
 
     def recipient(self) -> str:
@@ -99,7 +101,13 @@ class Identity:
             raise Malformed("the encapsulated or the wrapped key has the wrong length", where=where)
         try:
             return self._suite.decrypt(encapsulated + stanza.body, self._key, _INFO)
-        except InvalidTag:
+        except (InvalidTag, ValueError):
+            self._refuse_low_order(encapsulated[-_SHARE:], where)
             return None
+
+    def _refuse_low_order(self, share: bytes, where: str) -> None:
+        """Tell a share that nobody makes honestly from a stanza of another key: HPKE does not."""
+        try:
+            self._x25519.exchange(X25519PublicKey.from_public_bytes(share))
         except ValueError:
             raise Malformed("the share has low order", where=where) from None

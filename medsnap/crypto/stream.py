@@ -103,7 +103,8 @@ def open_bytes(key: bytes, sealed: Buffer) -> bytes:
     """Return the plaintext of all chunks, or raise Tampered."""
     view = memoryview(sealed)
     chunks = max(1, -(-len(view) // SEALED))
-    out = _of_size(max(len(view) - chunks * TAG, 0))
+    rest = len(view) - (chunks - 1) * SEALED
+    out = _of_size((chunks - 1) * CHUNK + max(rest - TAG, 0))
     aead = ChaCha20Poly1305(key)
     with out.getbuffer() as room:
         for counter in range(chunks):
