@@ -1,0 +1,208 @@
+"""What is known of each feature: detectors' readings and people's statements, fused (M6, M7, M8)."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from medsnap.model.decision import Evidence, Person
+from medsnap.model.finding import FeatureState, Reading, State, Statement
+from medsnap.policy.nouns import Detection, Policy
+from medsnap.policy.sites import normal
+from medsnap.policy.table import NEVER_CLEARED
+
+ANYTHING_ELSE: Final = "anything_else"
+UNKNOWN: Final = frozenset({State.NOT_CHECKED, State.NOT_ASSESSABLE})
+PRESENT: Final = frozenset({State.SEEN, State.DOUBTFUL})
+
+# Strictest first: what one detector cleared, another one's failure or doubt outranks.
+_ORDER: Final = {
+    State.SEEN: 0,
+    State.DOUBTFUL: 1,
+    State.NOT_ASSESSABLE: 2,
+    State.NOT_SEEN: 3,
+    State.NOT_CHECKED: 4,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """One feature's state, whether a person spoke, and the facts in words."""
+
+    state: FeatureState
+    by_person: bool = False
+    because: str = ""
+
+
+def fuse(policy: Policy, evidence: Evidence, now: datetime) -> dict[str, Known]:
+    """Return what is known of every feature of the policy, in its order."""
+    readings: dict[str, list[Reading]] = defaultdict(list)
+    statements: dict[str, list[Statement]] = defaultdict(list)
+    for reading in evidence.readings:
+        if name := _filed(policy, reading.feature, adverse=_adverse(reading, policy.detection)):
+            readings[name].append(reading)
+    for statement in evidence.statements:
+        if name := _filed(policy, statement.feature, adverse=statement.seen):
+            statements[name].append(statement)
+    hidden = policy.detection.cannot_appear_in.get(normal(evidence.description.view or ""), frozenset())
+    trusted = _clinician(evidence, now)
+    known: dict[str, Known] = {}
+    for name, rule in policy.features.items():
+        seen = _detected(name, readings.get(name, ()), policy.detection, evidence.media_understood)
+        lowers = name in policy.clinician_may_clear and name not in NEVER_CLEARED
+        known[name] = _heard(
+            name, seen, statements.get(name, ()), trusted if lowers else _nobody_s, rule.reviewers
+        )
+        if name in hidden and known[name].state.state is State.NOT_CHECKED:
+            view = f"cannot appear in a {evidence.description.view} view"
+            state = FeatureState(feature=name, state=State.NOT_SEEN, by=("detection.cannot_appear_in",))
+            known[name] = Known(state=state, by_person=True, because=view)
+    return known
+
+
+def _filed(policy: Policy, feature: str, *, adverse: bool) -> str | None:
+    """Return the feature it counts for; an unknown one raises `anything_else`, never clears it (M8)."""
+    if feature in policy.features:
+        return feature
+    return ANYTHING_ELSE if adverse else None
+
+
+def _adverse(reading: Reading, detection: Detection) -> bool:
+    return reading.state in PRESENT or _score(reading) >= detection.suspect_at
+
+
+def _score(reading: Reading) -> float:
+    """Return the score; none is 0, and what is no number counts as certain."""
+    if reading.score is None:
+        return 0.0
+    return 1.0 if math.isnan(reading.score) else reading.score
+
+
+def _detected(name: str, readings: Iterable[Reading], detection: Detection, understood: bool) -> Known:
+    """Fuse the detectors' readings of one feature."""
+    best: tuple[int, float, Reading, State] | None = None
+    for reading in readings:
+        state = _reading_state(name, reading, detection)
+        key = (_ORDER[state], -_score(reading))
+        if (
+            best is None
+            or key < best[:2]
+            or (key == best[:2] and str(reading.detector) < str(best[2].detector))
+        ):
+            best = (*key, reading, state)
+    if best is None or (not understood and best[3] not in PRESENT):
+        state = State.NOT_CHECKED if understood else State.NOT_ASSESSABLE
+        return Known(state=FeatureState(feature=name, state=state), because=_nobody(understood))
+    _, _, reading, state = best
+    return Known(
+        state=FeatureState(feature=name, state=state, by=(str(reading.detector),), score=reading.score),
+        because=_words(reading, state, detection),
+    )
+
+
+def _nobody(understood: bool) -> str:
+    return "nobody has looked" if understood else "the file could not be understood"
+
+
+def _words(reading: Reading, state: State, detection: Detection) -> str:
+    if reading.score is None or state in UNKNOWN:
+        return f"{reading.detector.name}: {reading.because or state.replace('_', ' ')}"
+    if state is State.SEEN:
+        return f"{reading.feature} {reading.score:.2f}, certain at {detection.certain_at:.2f}"
+    if state is State.DOUBTFUL:
+        return f"{reading.feature} {reading.score:.2f}, suspect at {detection.suspect_at:.2f}"
+    return f"cleared by {reading.detector.name}"
+
+
+def _reading_state(name: str, reading: Reading, detection: Detection) -> State:
+    if reading.state is not None:
+        if (
+            reading.state is State.NOT_SEEN
+        ):  # a claim, not a score: only as good as the detector's right to it
+            return State.NOT_SEEN if may_clear(name, reading, detection) else State.NOT_CHECKED
+        return reading.state
+    if reading.score is None:
+        return State.NOT_CHECKED
+    score = _score(reading)
+    if score >= detection.certain_at:
+        return State.SEEN
+    if score >= detection.suspect_at and score > 0:
+        return State.DOUBTFUL
+    return State.NOT_SEEN if may_clear(name, reading, detection) else State.NOT_CHECKED
+
+
+def may_clear(name: str, reading: Reading, detection: Detection) -> bool:
+    """Say whether a detector's silence means *not seen*: it, its model or version must be named."""
+    detector = reading.detector
+    for entry in detection.may_clear.get(name, ()):
+        plain, _, digest = entry.partition("@")
+        plain, _, version = plain.partition("/")
+        if plain == detector.name and detector.model.startswith(digest) and version in ("", detector.version):
+            return True
+    return False
+
+
+def _clinician(evidence: Evidence, now: datetime) -> Callable[[Statement], bool]:
+    """Return the test whether a statement is the capturing clinician's word that counts (M7)."""
+    operator = evidence.operator
+    valid = evidence.manifest_given and operator is not None and in_office(operator, now)
+
+    def counts(statement: Statement) -> bool:
+        if statement.role != "clinician":
+            return False
+        return valid and operator is not None and statement.person == operator.staff_id
+
+    return counts
+
+
+def _nobody_s(_: Statement) -> bool:
+    return False
+
+
+def in_office(person: Person, now: datetime) -> bool:
+    """Say whether a person's row is valid on that day."""
+    day = now.date()
+    return (person.valid_from is None or person.valid_from <= day) and (
+        person.valid_until is None or day <= person.valid_until
+    )
+
+
+def clinician_denies(evidence: Evidence, feature: str, now: datetime) -> bool:
+    """Say whether the capturing clinician's word that counts says that a feature is not there."""
+    counts = _clinician(evidence, now)
+    said = [s for s in evidence.statements if s.feature == feature]
+    return any(counts(s) and not s.seen for s in said) and not any(s.seen for s in said)
+
+
+def _heard(
+    name: str,
+    detected: Known,
+    statements: Iterable[Statement],
+    counts: Callable[[Statement], bool],
+    reviewers: int,
+) -> Known:
+    """Let people speak: *seen* outranks at once, *not seen* only under the conditions of M7."""
+    seen = tuple(sorted({s.person for s in statements if s.seen}))
+    if seen:
+        state = FeatureState(feature=name, state=State.SEEN, by=seen, score=detected.state.score)
+        other = next((s.feature for s in statements if s.seen), name)
+        return Known(state=state, by_person=True, because=f"{other} seen by {', '.join(seen)}")
+    deny = {s.person for s in statements if s.role == "reviewer"}
+    at = detected.state
+    needed = reviewers if at.state is State.SEEN else 1
+    if deny and len(deny) >= needed:
+        return _denied(name, deny, at)
+    word = {s.person for s in statements if counts(s)}
+    if word and at.state not in PRESENT:  # never against a detector at or above suspect_at
+        return _denied(name, word, at)
+    return detected
+
+
+def _denied(name: str, people: set[str], before: FeatureState) -> Known:
+    by = tuple(sorted(people))
+    state = FeatureState(feature=name, state=State.NOT_SEEN, by=by, score=before.score)
+    return Known(state=state, by_person=True, because=f"not seen by {', '.join(by)}")

@@ -1,0 +1,191 @@
+"""Votes on where a photo comes from and how it is described: device, sources, department, words, consent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from medsnap.model.decision import DeviceClass, DeviceEvidence, Verb, Vote
+from medsnap.policy.facts import Facts
+from medsnap.policy.nouns import FeatureRule, Policy
+
+REFUSALS: Final = frozenset({"refused", "withdrawn", "no", "declined"})
+_STRENGTH: Final = {"implied": 0, "verbal": 1, "written": 2}
+_SYSTEMS: Final = {"iphone os": "ios", "ipados": "ios", "ipad os": "ios"}  # one family, one floor
+
+
+def intake_votes(policy: Policy, facts: Facts) -> Iterator[Vote]:
+    """Cast the votes of M1 that need no look at the picture."""
+    yield from _device(policy, facts)
+    yield from _signs(policy, facts)
+    yield from _listed(policy, facts)
+    yield from _department(policy, facts)
+    yield from _described(policy, facts)
+    yield from _consent(policy, facts)
+    if not facts.evidence.media_understood:
+        why = "the file could not be understood, so nothing in it was checked"
+        yield Vote(
+            verb=Verb.QUARANTINE, path="scrub", where=policy.where("scrub.everything_else"), because=why
+        )
+
+
+def _vote(path: str, rule: FeatureRule, because: str) -> Vote:
+    return Vote(
+        verb=rule.verb,
+        path=path,
+        where=rule.where,
+        compartment=rule.to,
+        reviewers=rule.reviewers if rule.verb > Verb.ACCEPT else 0,
+        because=because,
+    )
+
+
+def _hold(path: str, where: str, because: str) -> Vote:
+    return Vote(verb=Verb.QUARANTINE, path=path, where=where, because=because)
+
+
+def _device(policy: Policy, facts: Facts) -> Iterator[Vote]:
+    device, rules = facts.evidence.device, policy.devices
+    name = device.asset or "the device"
+    for contradiction in device.contradictions:
+        vote = _vote("devices.unknown", rules.unknown, f"{name}: {contradiction}")
+        # A contradicted claim is no claim, whatever unlisted devices may do.
+        yield vote if vote.verb >= Verb.QUARANTINE else _hold(vote.path, vote.where, vote.because)
+    match device.device_class:
+        case DeviceClass.MANAGED:
+            yield _vote("devices.managed", rules.managed.rule, f"{name} is managed")
+            yield from _managed(policy, device, facts)
+        case DeviceClass.PERSONAL:
+            yield _vote("devices.personal", rules.personal, f"{name} is a private device")
+        case DeviceClass.UNKNOWN:
+            yield _vote("devices.unknown", rules.unknown, f"{name} stands in no inventory")
+
+
+def _managed(policy: Policy, device: DeviceEvidence, facts: Facts) -> Iterator[Vote]:
+    rule, today = policy.devices.managed, facts.now.date()
+    if rule.os_at_least:
+        problem = _too_old(device, rule.os_at_least)
+        if problem:
+            yield _hold("devices.managed.os_at_least", rule.where_os, problem)
+    if rule.seen_within is not None:
+        if device.last_seen is None:
+            yield _hold("devices.managed.seen_within", rule.where_seen, "when it was last seen is not known")
+        elif today - device.last_seen > rule.seen_within:
+            days = (today - device.last_seen).days
+            yield _hold("devices.managed.seen_within", rule.where_seen, f"last seen {days} days ago")
+    oldest = policy.devices.inventory_max_age
+    if oldest is not None and device.inventory_date is not None and today - device.inventory_date > oldest:
+        days = (today - device.inventory_date).days
+        yield Vote(
+            verb=Verb.ACCEPT,
+            path="devices.inventory_max_age",
+            where=policy.devices.where_age,
+            because=f"warning: the inventory is {days} days old",
+        )
+
+
+def _too_old(device: DeviceEvidence, floors: Mapping[str, tuple[int, ...]]) -> str | None:
+    """Say why a system is not new enough; one that cannot be told counts as too old."""
+    system = (device.os or "").strip().lower()
+    system = _SYSTEMS.get(system, system)
+    floor = floors.get(system)
+    if floor is None:
+        return f"no oldest version is set for '{system}'" if system else "its system is not known"
+    found = _release(device.os_version)
+    if found is None:
+        return "the version of its system is not known"
+    if found < floor:
+        return f"{system} {device.os_version} is older than {'.'.join(map(str, floor))}"
+    return None
+
+
+def _release(text: str | None) -> tuple[int, ...] | None:
+    parts = (text or "").strip().split(".")
+    if not all(part.isascii() and part.isdigit() and len(part) <= 6 for part in parts):
+        return None
+    return tuple(int(part) for part in parts)
+
+
+def _signs(policy: Policy, facts: Facts) -> Iterator[Vote]:
+    for sign in facts.evidence.signs:
+        rule = policy.sources.get(str(sign.kind))
+        if rule is not None:
+            yield _vote(f"sources.{sign.kind}", rule, sign.because)
+        else:
+            yield _hold("sources", policy.where("sources"), sign.because)
+
+
+def is_left(policy: Policy, facts: Facts) -> bool:
+    """Say whether M18 leaves the photo alone: nothing lists it, and its device's photos are private."""
+    return not facts.evidence.listed and policy.not_listed[str(facts.evidence.device.device_class)] == "leave"
+
+
+def _listed(policy: Policy, facts: Facts) -> Iterator[Vote]:
+    if facts.evidence.listed:
+        return
+    kind = str(facts.evidence.device.device_class)
+    where = policy.where(f"sources.not_listed.{kind}")
+    if is_left(policy, facts):
+        why = "nothing lists it and the device is private: left where it is"
+        yield Vote(verb=Verb.REJECT, path="sources.not_listed", where=where, because=why)
+    else:
+        yield _hold("sources.not_listed", where, "no manifest row covers it")
+
+
+def _department(policy: Policy, facts: Facts) -> Iterator[Vote]:
+    name = facts.evidence.department
+    if name not in policy.departments:
+        why = "the department is not known" if name is None else f"'{name}' is not listed"
+        yield _hold("departments", policy.where("departments") or policy.in_force.where, why)
+
+
+def _described(policy: Policy, facts: Facts) -> Iterator[Vote]:
+    """Missing descriptions (M19); a laterality is missing only at a paired site."""
+    words = policy.vocabulary
+    given = {
+        "body_site": (facts.site is not None, facts.evidence.description.body_site),
+        "laterality": (
+            facts.laterality in ("left", "right", "both") or not (facts.site and facts.site.paired),
+            facts.evidence.description.laterality,
+        ),
+        "view": (facts.view is not None, facts.evidence.description.view),
+        "reason": (facts.reason is not None, facts.evidence.description.reason),
+    }
+    for key in words.required:
+        there, said = given[key]
+        if there:
+            continue
+        why = f"the {key.replace('_', ' ')} is " + ("not a word of the vocabulary" if said else "not given")
+        verb = Verb.QUARANTINE if key in words.quarantines else Verb.ACCEPT
+        yield Vote(verb=verb, path=f"vocabulary.{key}", where=words.where.get(key, ""), because=why)
+
+
+def _consent(policy: Policy, facts: Facts) -> Iterator[Vote]:
+    """Hold a photo whose own purpose lacks its consent, or was refused (C1)."""
+    use = use_of(facts.evidence.purpose)
+    problem = consent_problem(policy, facts, use)
+    if problem:
+        rule = policy.consent.get(use)
+        where = rule.where if rule else policy.where("consent")
+        yield _hold(f"consent.{use}", where, problem)
+
+
+def use_of(purpose: str) -> str:
+    """Return the consent's word for a purpose: care is treatment."""
+    return "treatment" if purpose == "care" else purpose
+
+
+def consent_problem(policy: Policy, facts: Facts, use: str) -> str | None:
+    """Say what is wrong with the consent for a use; None when it is given."""
+    given = [what.strip().lower() for name, what in facts.evidence.consent if use_of(name) == use]
+    refused = sorted(REFUSALS.intersection(given))
+    if refused:
+        return f"consent for {use} was {refused[0]}"
+    rule = policy.consent.get(use)
+    if rule is None:
+        return f"the policy allows no {use}"
+    if rule.need == "implied":
+        return None
+    if max((_STRENGTH.get(what, -1) for what in given), default=-1) < _STRENGTH[rule.need]:
+        return f"{rule.need} consent for {use} is not recorded"
+    return None

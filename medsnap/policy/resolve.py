@@ -1,0 +1,62 @@
+"""Votes to one outcome: the strictest wins on each axis, so no order matters (M2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from medsnap.model.decision import Verb, Vote
+from medsnap.policy.nouns import Policy
+from medsnap.policy.picture_votes import LOOKS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a set of votes comes to."""
+
+    verb: Verb
+    compartment: str
+    reviewers: int
+
+
+def resolve(policy: Policy, votes: Iterable[Vote]) -> Outcome:
+    """Take the highest verb, the last compartment, the largest number of reviewers."""
+    verb, rank, reviewers = Verb.ACCEPT, 0, 0
+    for vote in votes:
+        verb = max(verb, vote.verb)
+        rank = max(rank, policy.rank(vote.compartment))
+        reviewers = max(reviewers, vote.reviewers)
+    if verb >= Verb.RESTRICT and rank == 0:
+        # What waits is closed like a restricted photo (M3): never under the key that all staff hold.
+        rank = max(rank, policy.rank(policy.review.keep_in))
+    return Outcome(verb=verb, compartment=policy.compartments[rank].name, reviewers=reviewers)
+
+
+def ordered(policy: Policy, votes: Iterable[Vote]) -> tuple[Vote, ...]:
+    """Sort votes, strictest first; of equals, what is known before what nobody has looked for."""
+
+    def key(vote: Vote) -> tuple[int, int, bool, str, str, str]:
+        rank = policy.rank(vote.compartment)
+        return (-vote.verb, -rank, vote.path == LOOKS, vote.path, vote.where, vote.because)
+
+    return tuple(sorted(dict.fromkeys(votes), key=key))
+
+
+def counterfactual(policy: Policy, votes: tuple[Vote, ...], provisional: tuple[str, ...]) -> str:
+    """Say what the smallest set of votes is without which it would come out otherwise."""
+    now = resolve(policy, votes)
+    if now.verb is Verb.ACCEPT and policy.rank(now.compartment) == 0:
+        return "Nothing speaks against opening it."
+    if provisional:
+        facts = " and ".join(fact.replace("_", " ") for fact in provisional)
+        return f"It is decided again when {facts} is known."
+    if now.verb is Verb.SAFEGUARD:
+        return "Nothing less than a new signed policy can open it."
+    by_verb = [v for v in votes if v.verb == now.verb]
+    by_place = [v for v in votes if v.compartment == now.compartment]
+    sets = [found for found in (by_verb, by_place) if found]
+    smallest = min(sets, key=len)
+    then = resolve(policy, (v for v in votes if v not in smallest))
+    names = " and ".join(dict.fromkeys(f"{v.path} ({v.where})" for v in smallest))
+    place = f" in {then.compartment}" if policy.rank(then.compartment) else ""
+    return f"Without {names} it would be: {then.verb}{place}."
