@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +21,7 @@ from medsnap.errors import CannotCreate, Exit, InputMissing, IoFailed, MedsnapEr
 from medsnap.model.carrier import Reveals
 from medsnap.model.codec import to_json
 from medsnap.model.photo import Kind
-from medsnap.platform import write_durably
+from medsnap.platform import WINDOWS, write_durably
 from medsnap.report import machine
 from medsnap.report.page import Block, Line, Table, Tone
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from medsnap.scrub import Scrubbed
 
 _MAX_FILE = 1 << 30  # bytes
+_THREADS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +87,10 @@ def scrub(
         raise CannotCreate("the report exists already", where=str(report), hint="name another file")
     done: list[_Done] = []
     records: list[dict[str, Any]] = []
+    work = partial(_one, into=into, verify_pixels=verify_pixels)
     with io.progress("Scrubbing", len(jobs)) as advance:
-        for job in jobs:
-            done.append(_one(job, into, verify_pixels=verify_pixels))
+        for each in _in_order(work, jobs, threads=1 if verify_pixels else _THREADS):
+            done.append(each)
             record = _record(done[-1], into)
             io.record(record)
             if report is not None:
@@ -95,6 +100,18 @@ def scrub(
     if report is not None:
         write_durably(report, machine.document({**summary, "records": records}).encode(), mode=0o600)
     return Result(page=_page(done, into), data=summary, exit=worst(*(d.exit for d in done)))
+
+
+def _in_order(work: Callable[[_Job], _Done], jobs: Sequence[_Job], *, threads: int) -> Iterator[_Done]:
+    """Do the jobs in a few threads, in order; the first error stops what has not begun.
+
+    Reading, hashing and writing run beside each other; decoders of pixels are not made for threads.
+    """
+    pool = ThreadPoolExecutor(max_workers=threads)
+    try:
+        yield from pool.map(work, jobs)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _jobs(sources: Sequence[Path]) -> Iterator[_Job]:
@@ -154,7 +171,7 @@ def _check_output(sources: Sequence[Path], jobs: Sequence[_Job], into: Path) -> 
             )
 
 
-def _one(job: _Job, into: Path | None, *, verify_pixels: bool) -> _Done:
+def _one(job: _Job, *, into: Path | None, verify_pixels: bool) -> _Done:
     from medsnap.formats.sniff import sniff
     from medsnap.scrub import clean
 
@@ -169,7 +186,7 @@ def _one(job: _Job, into: Path | None, *, verify_pixels: bool) -> _Done:
             return _Done(job=job, outcome="skipped", reason="no photo, by its content")
         scrubbed = clean(data, media, verify_pixels=verify_pixels)
         if into is not None:
-            _write(into, job.target, scrubbed.data(data))
+            _write(into, job.target, scrubbed, data)
     except CannotCreate:
         raise
     except MedsnapError as problem:
@@ -198,7 +215,7 @@ def _read(path: Path) -> bytes | None:
         return handle.read()
 
 
-def _write(into: Path, relative: Path, data: bytes) -> None:
+def _write(into: Path, relative: Path, scrubbed: Scrubbed, data: bytes) -> None:
     """Write through a temporary file beside the target; never through a link, never over a file."""
     folder = into
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -208,10 +225,42 @@ def _write(into: Path, relative: Path, data: bytes) -> None:
             folder.mkdir(mode=0o700)
         if folder.is_symlink() or not folder.is_dir():
             raise CannotCreate("a folder of the output is a link", where=str(folder))
+    _place(folder / relative.name, scrubbed, data)
+
+
+def _place(target: Path, scrubbed: Scrubbed, data: bytes) -> None:
+    """Give the finished copy its name, which must be free.
+
+    Nothing is forced to disk: the sources are untouched, so a crash costs only copies, and fsync
+    for each would be most of the time of a run.
+    """
+    from medsnap.scrub import apply
+
+    temporary = target.with_name(f".{secrets.token_hex(8)}.medsnap.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
-        write_durably(into / relative, data, mode=0o600, exclusive=True)
+        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as handle:
+            apply(scrubbed.rewrite, data, handle.write)
+        _name_new(temporary, target)
     except FileExistsError as exists:
-        raise CannotCreate("an output file exists already", where=str(into / relative)) from exists
+        raise CannotCreate("an output file exists already", where=str(target)) from exists
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def _name_new(temporary: Path, target: Path) -> None:
+    if WINDOWS:
+        temporary.rename(target)  # refuses an existing target on Windows
+        return
+    try:
+        target.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:  # a memory stick with a file system that knows no hard links
+        if target.exists() or target.is_symlink():
+            raise FileExistsError(target) from None
+        temporary.rename(target)
 
 
 def _record(done: _Done, into: Path | None) -> dict[str, Any]:
