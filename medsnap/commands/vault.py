@@ -10,7 +10,7 @@ import typer
 from medsnap.commands._shared import Format, Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, log_of, member, record
 from medsnap.commands._vault_init import init
-from medsnap.errors import CannotCreate, Exit, NotFound
+from medsnap.errors import CannotCreate, Exit, NotFound, Tampered
 from medsnap.model.event import Action
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
@@ -65,7 +65,7 @@ def ls(
         wide="study",
     )
     groups = sorted({str(e["compartment"]) for e in records}, key=lambda n: places.get(n, len(places)))
-    empty = {"photos": []} if io.format is Format.JSON else {}
+    empty: dict[str, Any] = {"photos": []} if io.format is Format.JSON else {}
     counts = Line(f"{len(records)} photos" + (f" in {', '.join(groups)}" if groups else ""), Tone.QUIET)
     return Result(
         page=(table, counts),
@@ -195,7 +195,7 @@ def open_(
         raise CannotCreate("the file exists already", where=str(into), hint="choose another name")
     with member(io, vault, key_file) as session:
         row = _row_or_refusal(io, session, photo)
-        data = session.reader.open_seal(row.seal)
+        data = _verified(io, session, row)
         record(io, session, Action.OPEN, objects=(row.seal.object,))
     if row.decision.reviewers and not row.decision.opened_by:
         io.warn("the policy lets nobody but its reviewers open this photo until a person has looked at it")
@@ -203,6 +203,14 @@ def open_(
     page = (Line(f"Opened into {into}; the opening is in the audit log.", Tone.GOOD),)
     record_ = {"id": row.seal.object, "file": str(into), "bytes": len(data), "sha256": row.seal.plaintext}
     return Result(page=page, data=record_)
+
+
+def _verified(io: Io, session: Session, row: PhotoRow) -> bytes:
+    try:
+        return session.reader.open_seal(row.seal)
+    except Tampered as broken:
+        record(io, session, Action.OPEN_REFUSED, objects=(row.seal.object,), outcome=broken.id)
+        raise
 
 
 def _row_or_refusal(io: Io, session: Session, photo: str) -> PhotoRow:

@@ -113,6 +113,7 @@ def create(
             WriterKey(name="recovery", vkey=last.vkey, verbs=(WriterVerb.LOG,)),
         ),
         root=root.vkey,
+        recovery=readers[1],
     )
     _write(vault, [*made.values(), auditors], directory, root)
     return NewVault(

@@ -88,6 +88,7 @@ class Directory:
     members: tuple[Member, ...]
     writers: tuple[WriterKey, ...]
     root: str  # vkey
+    recovery: str  # recipient of the recovery sheet: every ring is wrapped to it too
     requires: tuple[str, ...] = ()
     policy_root: str | None = None
     unsigned_allowed: bool = True
