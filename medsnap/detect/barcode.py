@@ -74,7 +74,8 @@ def _scan(picture: Picture, longest: int) -> list[tuple[Box, str]]:
 def _linear(kind: Any) -> bool:
     import zxingcpp
 
-    return kind not in list(zxingcpp.barcode_formats_list(zxingcpp.BarcodeFormat.AllMatrix))
+    matrix: Any = zxingcpp.BarcodeFormat.AllMatrix
+    return kind not in zxingcpp.barcode_formats_list(matrix)
 
 
 def around(corners: Sequence[tuple[float, float]], *, linear: bool) -> Box:

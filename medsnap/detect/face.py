@@ -55,7 +55,7 @@ class Faces:
         self._network = network
         self.identity = identity
 
-    def find(self, picture: Picture, found: tuple[Finding, ...]) -> tuple[Finding, ...]:  # noqa: ARG002
+    def find(self, picture: Picture, found: tuple[Finding, ...]) -> tuple[Finding, ...]:
         """Return the faces in the picture. Raises DetectorError."""
         boxes: list[Box] = []
         with translated("centerface"):

@@ -7,7 +7,7 @@ from typing import Final
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer
 
-# Formats of several frames by nature. A still GIF is rare in a clinic; telling it apart is not worth an error.
+# Formats of several frames by nature. A still GIF is rare in a clinic: not worth telling apart.
 ALWAYS: Final = frozenset(
     {
         MediaType.GIF,

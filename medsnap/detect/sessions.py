@@ -30,9 +30,10 @@ def translated(name: str, *more: type[Exception]) -> Iterator[None]:
     import cv2
     from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
-    own = tuple(v for v in vars(runtime).values() if isinstance(v, type) and issubclass(v, Exception))
+    own = (v for v in vars(runtime).values() if isinstance(v, type) and issubclass(v, Exception))
     usual = (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, MemoryError, OSError)
+    failures: tuple[type[Exception], ...] = (*usual, *more, *own, cv2.error)
     try:
         yield
-    except (*usual, *own, *more, cv2.error) as problem:
+    except failures as problem:
         raise DetectorError(f"{name} failed ({type(problem).__name__})") from problem
