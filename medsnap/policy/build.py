@@ -52,6 +52,7 @@ def build(tree: Item, *, digest: str, baseline: int, warnings: tuple[LintFinding
         title=_text(tree, "title"),
         in_force=_in_force(_at(tree, "in_force")),
         compartments=compartments,
+        ranks={compartment.name: place for place, compartment in enumerate(compartments)},
         departments=frozenset(name for name, _ in _at(tree, "departments").entries()),
         vocabulary=vocabulary,
         devices=_devices(_at(tree, "devices")),

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from medsnap.model.codec import canonical
 from medsnap.model.decision import Decision, Evidence, Verb, Vote
+from medsnap.policy.digest import evidence_digest
 from medsnap.policy.facts import Facts, gather
 from medsnap.policy.intake_votes import intake_votes, is_left
 from medsnap.policy.leaving import leaving
 from medsnap.policy.nouns import Policy
-from medsnap.policy.picture_votes import LOOKS, feature_votes, look_vote, to_look
+from medsnap.policy.picture_votes import LOOKS, Look, feature_votes, look_vote, to_look
 from medsnap.policy.resolve import Outcome, counterfactual, ordered, resolve
 from medsnap.policy.rule_votes import Match, rule_matches
 
@@ -27,11 +26,11 @@ def decide(policy: Policy, evidence: Evidence, now: datetime, *, study: Iterable
     now = now.astimezone(UTC)
     facts = gather(policy, evidence, now)
     matches = _matches(policy, facts)
-    votes = ordered(policy, [*_votes(policy, facts, matches), *study])
+    look = to_look(policy, facts)
+    votes = ordered(policy, [*_votes(policy, facts, matches, look), *study])
     outcome = resolve(policy, votes)
     provisional = tuple(sorted({fact for match in matches for fact in match.missing}))
     in_force, in_grace = _in_force(policy, now)
-    look = to_look(policy, facts)
     goes, holds = leaving(policy, facts, outcome, look, in_force=in_force, in_grace=in_grace)
     return Decision(
         verb=outcome.verb,
@@ -40,7 +39,7 @@ def decide(policy: Policy, evidence: Evidence, now: datetime, *, study: Iterable
         decided_by=votes[0].path,
         policy=policy.ref if in_force else replace(policy.ref, in_force=False),
         at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        evidence=hashlib.sha256(canonical(evidence)).hexdigest(),
+        evidence=evidence_digest(evidence),
         reviewers=outcome.reviewers,
         provisional=provisional,
         may_leave_to=goes,
@@ -58,10 +57,10 @@ def _matches(policy: Policy, facts: Facts) -> list[Match]:
     return [match for match in rule_matches(policy, facts) if not (left and match.missing)]
 
 
-def _votes(policy: Policy, facts: Facts, matches: list[Match]) -> Iterator[Vote]:
+def _votes(policy: Policy, facts: Facts, matches: list[Match], look: Look) -> Iterator[Vote]:
     yield from intake_votes(policy, facts)
     yield from feature_votes(policy, facts)
-    yield look_vote(policy, facts)
+    yield look_vote(policy, look)
     yield from (match.vote for match in matches)
     in_force, _ = _in_force(policy, facts.now)
     if not in_force:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from medsnap.model.decision import Evidence, Person
@@ -52,6 +53,9 @@ def fuse(policy: Policy, evidence: Evidence, now: datetime) -> dict[str, Known]:
     trusted = _clinician(evidence, now)
     known: dict[str, Known] = {}
     for name, rule in policy.features.items():
+        if name not in readings and name not in statements and name not in hidden:
+            known[name] = _blank(name, evidence.media_understood)
+            continue
         seen = _detected(name, readings.get(name, ()), policy.detection, evidence.media_understood)
         lowers = name in policy.clinician_may_clear and name not in NEVER_CLEARED
         known[name] = _heard(
@@ -95,8 +99,7 @@ def _detected(name: str, readings: Iterable[Reading], detection: Detection, unde
         ):
             best = (*key, reading, state)
     if best is None or (not understood and best[3] not in PRESENT):
-        state = State.NOT_CHECKED if understood else State.NOT_ASSESSABLE
-        return Known(state=FeatureState(feature=name, state=state), because=_nobody(understood))
+        return _blank(name, understood)
     _, _, reading, state = best
     return Known(
         state=FeatureState(feature=name, state=state, by=(str(reading.detector),), score=reading.score),
@@ -104,8 +107,12 @@ def _detected(name: str, readings: Iterable[Reading], detection: Detection, unde
     )
 
 
-def _nobody(understood: bool) -> str:
-    return "nobody has looked" if understood else "the file could not be understood"
+@lru_cache(maxsize=512)
+def _blank(name: str, understood: bool) -> Known:
+    """Return what is known of a feature that nobody spoke of."""
+    state = State.NOT_CHECKED if understood else State.NOT_ASSESSABLE
+    because = "nobody has looked" if understood else "the file could not be understood"
+    return Known(state=FeatureState(feature=name, state=state), because=because)
 
 
 def _words(reading: Reading, state: State, detection: Detection) -> str:

@@ -195,6 +195,7 @@ class Policy:
     title: str
     in_force: InForce
     compartments: tuple[Compartment, ...]
+    ranks: Mapping[str, int]  # place of each compartment in the order
     departments: frozenset[str]
     vocabulary: Vocabulary
     devices: Devices
@@ -215,8 +216,7 @@ class Policy:
         """Return a compartment's place in the order; none is before the first, unknown the last."""
         if compartment is None:
             return -1
-        names = [c.name for c in self.compartments]
-        return names.index(compartment) if compartment in names else len(names) - 1
+        return self.ranks.get(compartment, len(self.ranks) - 1)
 
     def compartment(self, name: str) -> Compartment:
         """Return a compartment by name; an unknown name gives the last one."""

@@ -9,7 +9,7 @@ from typing import Final
 from medsnap.model.decision import Verb, Vote
 from medsnap.model.finding import State
 from medsnap.policy.facts import INTIMATE, OTHER_PERSON, Facts
-from medsnap.policy.fuse import PRESENT
+from medsnap.policy.fuse import PRESENT, UNKNOWN
 from medsnap.policy.nouns import Looks, Policy
 
 LOOKS: Final = "detection.person_looks"
@@ -52,9 +52,8 @@ def feature_votes(policy: Policy, facts: Facts) -> Iterator[Vote]:
         )
 
 
-def look_vote(policy: Policy, facts: Facts) -> Vote:
+def look_vote(policy: Policy, look: Look) -> Vote:
     """Say what `person_looks` does with what nobody has looked for; accept when all is settled."""
-    look = to_look(policy, facts)
     if not look.features:
         why = "every feature was looked for"
         return Vote(verb=Verb.ACCEPT, path=LOOKS, where=policy.detection.where_looks, because=why)
@@ -76,16 +75,16 @@ def to_look(policy: Policy, facts: Facts) -> Look:
     """
     unsure = policy.detection.person_looks is Looks.WHEN_UNSURE
     features: list[str] = []
-    compartment: str | None = None
+    rank = -1
     for name, known in facts.known.items():
-        rule = policy.features[name]
-        cleared = known.state.state is State.NOT_SEEN and (known.by_person or unsure)
-        if rule.verb is Verb.ACCEPT or cleared or known.state.state in PRESENT:
+        state, rule = known.state.state, policy.features[name]
+        cleared = state is State.NOT_SEEN and (known.by_person or unsure)
+        if rule.verb is Verb.ACCEPT or cleared or state in PRESENT:
             continue
         features.append(name)
-        if facts.unchecked(name) and (name != INTIMATE or facts.site_may_be_intimate):
-            compartment = max(compartment, rule.to, key=policy.rank)
-    return Look(tuple(features), compartment)
+        if state in UNKNOWN and (name != INTIMATE or facts.site_may_be_intimate):
+            rank = max(rank, policy.rank(rule.to))
+    return Look(tuple(features), policy.compartments[rank].name if rank >= 0 else None)
 
 
 def _named(features: tuple[str, ...]) -> str:
