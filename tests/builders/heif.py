@@ -16,6 +16,7 @@ SECRET = b"Roe^Jane MRN-4711"
 EXIF = b"\0\0\0\6Exif\0\0MM\0\x2a\0\0\0\x08\0\1\x01\x0e\0\2\0\0\0\x12\0\0\0\x1a\0\0\0\0" + SECRET + b"\0"
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><dc:creator>' + SECRET + b"</dc:creator></x:xmpmeta>"
 ALPHA = bytes(4) + b"urn:mpeg:hevc:2015:auxid:1\0"
+PIXI = bytes(4) + b"\3\x08\x08\x08"
 DEPTH = bytes(4) + b"urn:mpeg:hevc:2015:auxid:2\0"
 
 Property = tuple[bytes, bytes, bool]  # type, payload, essential
