@@ -19,7 +19,9 @@ from .conftest import NOW, Kit, digest
 
 
 def _receipt(object_id: ObjectId) -> ReceiptRow:
-    identifiers = Identifiers(study_uid="2.25.1", series_uid="2.25.2", sop_uid="2.25.3", document="urn:uuid:4")
+    identifiers = Identifiers(
+        study_uid="2.25.1", series_uid="2.25.2", sop_uid="2.25.3", document="urn:uuid:4"
+    )
     return ReceiptRow(
         receipt=Receipt(
             object=object_id,
@@ -79,7 +81,7 @@ def test_256_rows_make_a_commit(kit: Kit) -> None:
 
 def test_a_commit_has_one_equal_batch_for_every_compartment(kit: Kit, photos: list[bytes]) -> None:
     kit.ingest([(p, "intimate") for p in photos])
-    (name,) = os.listdir(kit.vault / "commits")
+    (name,) = (p.name for p in (kit.vault / "commits").iterdir())
     commit = commits.read(kit.vault, name, kit.directory).commit
     assert len(commit.batches) == len(kit.directory.compartments)
     assert len({(kit.vault / "batches" / b.batch).stat().st_size for b in commit.batches}) == 1
@@ -213,9 +215,9 @@ def test_a_member_may_write_receipts_and_nothing_else(kit: Kit, photos: list[byt
     assert [e["event"] for _, e in kit.reader().rows()] == ["photo.add", "photo.receipt"]
     looker = kit.member("looker", "general", verbs=("look",))
     with pytest.raises(KeyRefused):
-        MemberWriter(
-            kit.vault, kit.host().directory, looker, random=os.urandom, log=lambda c, i: None
-        ).add("general", _receipt(row.seal.object))
+        MemberWriter(kit.vault, kit.host().directory, looker, random=os.urandom, log=lambda c, i: None).add(
+            "general", _receipt(row.seal.object)
+        )
 
 
 @pytest.mark.parametrize(
@@ -234,4 +236,6 @@ def test_padme_never_shrinks_and_never_costs_an_eighth() -> None:
 def test_ids_are_what_they_should_be(tmp_path: Path) -> None:
     made = {random_id(os.urandom) for _ in range(100)}
     assert len(made) == 100 and all(is_id(i) for i in made)
-    assert not any(is_id(t) for t in ("", "A" * 26, "a" * 25, "../../../../../../etc/passwd", "a" * 25 + "\n"))
+    assert not any(
+        is_id(t) for t in ("", "A" * 26, "a" * 25, "../../../../../../etc/passwd", "a" * 25 + "\n")
+    )
