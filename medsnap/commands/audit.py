@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medsnap.commands._shared import Io, Result, command
-from medsnap.errors import InputMissing, UsageError
+from medsnap.commands._vault import KeyOption, VaultOption, find_keys, log_of
+from medsnap.errors import InputMissing, KeyRefused, Tampered, UsageError
+from medsnap.platform import write_durably
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
-    from medsnap.audit.log import Log
+    from medsnap.audit.log import Log, LogReport
     from medsnap.audit.store import Opaque
+    from medsnap.crypto.note import Verifier
     from medsnap.model.event import AuditEvent
     from medsnap.vault.directory import Directory
+    from medsnap.vault.keys import Keys
 
 _MAX_CHECKPOINT = 1 << 20
+_MEMORY = "log.checkpoint"  # in this host's folder: the last one it has verified
 
-VaultOption = Annotated[Path | None, typer.Option("--vault", help="The vault's folder (MEDSNAP_VAULT).")]
-KeyOption = Annotated[Path | None, typer.Option("--key-file", help="Your key file (MEDSNAP_KEY_FILE).")]
 SinceOption = Annotated[
     Path | None,
     typer.Option("--since", help="A checkpoint of this log that was kept on another host or on paper."),
@@ -31,42 +34,39 @@ SinceOption = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trust:
-    """The directory, and who vouches for it: "pin", "key file" or "" (nobody here)."""
+    """The directory, who vouches for it ("pin", "key file" or ""), and this host's own folder."""
 
     directory: Directory
     by: str
+    folder: Path
 
 
-def _directory(io: Io, vault: Path, key_file: Path | None) -> _Trust:
+def _trust(io: Io, vault: Path, keys: Keys | None) -> _Trust:
     """Read the directory; verify it against the root that this host or the key file names.
 
     Raises KeyRefused when a root is known here and the directory is not signed by it.
     """
-    from medsnap.vault import directory, host, keys
+    from medsnap.vault import directory, host
 
     signed = directory.load(vault)
     folder = io.settings.state / signed.directory.vault
     if (folder / host.PIN).is_file():
-        return _Trust(directory=directory.verify(signed.data, root_vkey=host.read_pin(folder).root), by="pin")
-    if key_file is not None:
-        root = keys.load_file(key_file, ask=_ask(io)).root_vkey
-        if root:
-            return _Trust(directory=directory.verify(signed.data, root_vkey=root), by="key file")
-    return _Trust(directory=signed.directory, by="")
+        pinned = directory.verify(signed.data, root_vkey=host.read_pin(folder).root)
+        return _Trust(directory=pinned, by="pin", folder=folder)
+    if keys is not None and keys.root_vkey:
+        named = directory.verify(signed.data, root_vkey=keys.root_vkey)
+        return _Trust(directory=named, by="key file", folder=folder)
+    return _Trust(directory=signed.directory, by="", folder=folder)
 
 
-def _ask(io: Io) -> Any:
-    return (lambda: typer.prompt("Passphrase", hide_input=True, err=True)) if io.interactive else None
-
-
-def _log(vault: Path, directory: Directory) -> Log:
-    from medsnap.audit.log import Log
-
-    return Log(vault / "log", directory.origin)
-
-
-def _key_file(io: Io, given: Path | None) -> Path | None:
-    return given if given is not None else io.settings.path("key_file")
+def _keys(io: Io, vault: Path, given: Path | None) -> Keys | None:
+    """Find the caller's keys; None when no place was named and none is in the usual ones."""
+    try:
+        return find_keys(io, vault, given)
+    except KeyRefused:
+        if given is not None or io.settings.path("key_file") is not None:
+            raise
+        return None
 
 
 def _outside(since: Path | None) -> bytes | None:
@@ -104,56 +104,94 @@ def verify(
     from medsnap.crypto.note import Verifier
 
     place = io.need(vault, "vault", "--vault")
-    trust = _directory(io, place, _key_file(io, key_file))
+    trust = _trust(io, place, _keys(io, place, key_file))
     witnessed = _outside(since)
-    log = _log(place, trust.directory)
-    report = log.verify([Verifier.parse(k) for k in trust.directory.log_vkeys], witnessed=witnessed)
+    log = log_of(place, trust.directory)
+    verifiers = [Verifier.parse(k) for k in trust.directory.log_vkeys]
+    report = log.verify(verifiers, witnessed=witnessed)
+    remembered = _remembered(log, verifiers, trust.folder)
     sealed = store.check(log)
-    state = "consistent, not witnessed" if report.witnessed is None else "consistent"
-    page: list[Block] = [
-        Line(f"The log is {state}.", Tone.GOOD if report.witnessed is not None else Tone.WARN),
-        Facts(
-            (
-                ("entries", str(report.size)),
-                ("root", report.root.hex()),
-                ("signed by", ", ".join(report.signers)),
-                ("sealed events", f"{sealed} present and unaltered"),
-                ("outside checkpoint", _witness(report.witnessed)),
-                ("directory", f"checked against the {trust.by}" if trust.by else "NOT checked here"),
-            )
-        ),
-    ]
-    if report.witnessed is None:
-        page.append(
-            Line("hint: keep a copy of log/checkpoint on another host and give it as --since next time")
-        )
-    if not trust.by:
-        page.append(Line("hint: pin the vault's root here (medsnap vault trust) or give --key-file"))
+    _remember(log, trust.folder)
     data = {
-        "state": state,
+        "state": "consistent, not witnessed" if report.witnessed is None else "consistent",
         "size": report.size,
         "root": report.root.hex(),
         "signers": list(report.signers),
         "sealed": sealed,
         "witnessed": report.witnessed,
+        "remembered": remembered,
         "directory_checked": trust.by or None,
     }
-    return Result(page=tuple(page), data=data)
+    return Result(page=_page(report, trust, sealed, remembered), data=data)
+
+
+def _remembered(log: Log, verifiers: Sequence[Verifier], folder: Path) -> int | None:
+    """Compare with the checkpoint that this host saw last: an older one put back is found even so.
+
+    Returns its size, None when this host remembers nothing. Raises Tampered.
+    """
+    try:
+        with (folder / _MEMORY).open("rb") as handle:
+            note = handle.read(_MAX_CHECKPOINT)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return log.verify(verifiers, witnessed=note).witnessed
+    except KeyRefused:
+        return None  # its key has left the directory since: it proves nothing any more
+    except Tampered as problem:
+        raise Tampered(
+            f"compared with the checkpoint that this host saw last: {problem.message}", where=problem.where
+        ) from None
+
+
+def _remember(log: Log, folder: Path) -> None:
+    """Keep the verified checkpoint, where this host has a folder for the vault."""
+    head = log.head()
+    if head is not None and folder.is_dir():
+        write_durably(folder / _MEMORY, head.note)
+
+
+def _page(report: LogReport, trust: _Trust, sealed: int, remembered: int | None) -> tuple[Block, ...]:
+    alone = report.witnessed is None
+    page: list[Block] = [
+        Line(
+            "The log is consistent, not witnessed." if alone else "The log is consistent.",
+            Tone.WARN if alone else Tone.GOOD,
+        ),
+        Facts(
+            (
+                ("entries", str(report.size)),
+                ("root", report.root.hex()),
+                ("signed by", ", ".join(s.partition("+")[0] for s in report.signers)),
+                ("sealed events", f"{sealed} present and unaltered"),
+                ("outside checkpoint", _witness(report.witnessed)),
+                ("this host's memory", _witness(remembered)),
+                ("directory", f"checked against the {trust.by}" if trust.by else "NOT checked here"),
+            )
+        ),
+    ]
+    if alone:
+        page.append(
+            Line("hint: keep a copy of log/checkpoint on another host and give it as --since next time")
+        )
+    if not trust.by:
+        page.append(Line("hint: pin the vault's root here (medsnap vault trust) or give --key-file"))
+    return tuple(page)
 
 
 def _witness(size: int | None) -> str:
-    return "none given" if size is None else f"the log still begins with its {size} entries"
+    return "none" if size is None else f"the log still begins with its {size} entries"
 
 
-def _auditors(place: Path, directory: Directory, key_file: Path | None, io: Io) -> tuple[str, ...]:
-    """Return the auditors' identities that this key file opens; none without one."""
-    from medsnap.vault import keys, rings
+def _auditors(place: Path, directory: Directory, keys: Keys | None) -> tuple[str, ...]:
+    """Return the auditors' identities that these keys open; none without keys."""
+    from medsnap.vault import rings
 
-    if key_file is None:
+    if keys is None:
         return ()
-    own = keys.load_file(key_file, ask=_ask(io)).identities
     ring = place / "keys" / directory.auditors_ring
-    return rings.unwrap(ring, directory.auditors_ring_sha256, own) or ()
+    return rings.unwrap(ring, directory.auditors_ring_sha256, keys.identities) or ()
 
 
 @command()
@@ -171,12 +209,12 @@ def ls(io: Io, vault: VaultOption = None, key_file: KeyOption = None) -> Result:
     from medsnap.audit import store
 
     place = io.need(vault, "vault", "--vault")
-    key = _key_file(io, key_file)
-    directory = _directory(io, place, key).directory
-    identities = _auditors(place, directory, key, io)
-    if key is not None and not identities:
+    keys = _keys(io, place, key_file)
+    directory = _trust(io, place, keys).directory
+    identities = _auditors(place, directory, keys)
+    if keys is not None and not identities:
         io.warn("this key does not open the auditors' ring: only times and digests are shown")
-    rows = list(_rows(io, store.read_events(_log(place, directory), identities)))
+    rows = list(_rows(io, store.read_events(log_of(place, directory), identities)))
     table = Table(
         columns=("entry", "at", "actor", "action", "outcome", "what"),
         rows=tuple(rows),

@@ -94,9 +94,17 @@ def _head(recipients: Sequence[_Recipient], random: Random) -> tuple[bytes, byte
 
 
 def encrypt(
-    chunks: Iterable[Buffer], recipients: Sequence[str], write: stream.Sink, *, random: Random
+    chunks: Iterable[Buffer],
+    recipients: Sequence[str],
+    write: stream.Sink,
+    *,
+    random: Random,
+    hash_plaintext: bool = True,
 ) -> Written:
-    """Seal a stream. `write` must take all bytes it is given and may not keep the buffer."""
+    """Seal a stream. `write` must take all bytes it is given and may not keep the buffer.
+
+    Who has hashed the plaintext already may say `hash_plaintext=False`: `plaintext` is then "".
+    """
     head, nonce, key = _head(_parse_recipients(recipients), random)
     payload, plaintext = hashlib.sha256(nonce), hashlib.sha256()
     size, length = len(head) + len(nonce), 0
@@ -110,12 +118,16 @@ def encrypt(
     write(head + nonce)
     sealer = stream.Sealer(key, emit)
     for chunk in chunks:
-        plaintext.update(chunk)
+        if hash_plaintext:
+            plaintext.update(chunk)
         length += len(chunk)
         sealer.update(chunk)
     sealer.finish()
     return Written(
-        size=size, length=length, payload=Sha256(payload.hexdigest()), plaintext=Sha256(plaintext.hexdigest())
+        size=size,
+        length=length,
+        payload=Sha256(payload.hexdigest()),
+        plaintext=Sha256(plaintext.hexdigest() if hash_plaintext else ""),
     )
 
 

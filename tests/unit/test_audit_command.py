@@ -68,6 +68,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     for name in ("MEDSNAP_VAULT", "MEDSNAP_KEY_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MEDSNAP_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return Site(tmp_path)
 
 
@@ -127,6 +128,18 @@ def test_a_log_that_was_rolled_back_is_exit_4(
     assert call(capsys, "verify", "--vault", site.vault)[0] == 0
     code, found = data(capsys, "verify", "--vault", site.vault, "--since", newest)
     assert (code, found["error"]["id"]) == (4, "integrity")
+
+
+def test_this_host_remembers_what_it_verified(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = site.state / site.made.directory.vault
+    folder.parent.mkdir(mode=0o700)
+    host.pin(folder, site.vault, fingerprint(site.made.directory.root))
+    assert data(capsys, "verify", "--vault", site.vault)[1]["remembered"] is None
+    assert data(capsys, "verify", "--vault", site.vault)[1]["remembered"] == 3
+    (site.vault / "log/checkpoint").write_bytes(site.kept.read_bytes())
+    code, found = data(capsys, "verify", "--vault", site.vault)
+    assert code == 4 and "this host saw last" in found["error"]["message"]
+    assert data(capsys, "verify", "--vault", site.vault)[0] == 4
 
 
 def test_ls_shows_ids_to_auditors(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

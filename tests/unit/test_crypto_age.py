@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import random
@@ -76,6 +77,8 @@ def test_the_stream_equals_the_bytes_and_written_tells_the_truth(size: int) -> N
     start = sealed.index(b"\n--- ") + 5 + 43 + 1
     assert written.payload == hashlib.sha256(sealed[start:]).hexdigest()
     assert age.payload_digest(io.BytesIO(sealed)) == written.payload
+    again = age.encrypt([data], [TO_X], lambda _: None, random=source(1), hash_plaintext=False)
+    assert again == dataclasses.replace(written, plaintext=age.Sha256(""))
 
 
 @settings(deadline=None, max_examples=40)
