@@ -12,11 +12,17 @@ import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 from medsnap.export.moment import captured
 from medsnap.model.photo import ObjectId, Sha256
 from medsnap.model.receipt import Identifiers, Receipt
 from medsnap.model.record import PhotoRow
+
+_T = TypeVar("_T")
+_Patient: TypeAlias = tuple[str, str]  # issuer, number
+_Study: TypeAlias = tuple[str, str]  # digest of the match, day
+_Series: TypeAlias = tuple[str, str, str]  # … and the body site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +32,6 @@ class Numbers:
     study: int
     series: int
     instance: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allotted:
-    """Identifiers and numbers of one photo for one target."""
-
-    identifiers: Identifiers
-    numbers: Numbers
 
 
 def random_uuid(random: Callable[[int], bytes]) -> uuid.UUID:
@@ -56,35 +54,72 @@ def match_digest(row: PhotoRow) -> Sha256:
 
 def allot(
     rows: Sequence[PhotoRow], earlier: Sequence[Receipt], *, random: Callable[[int], bytes]
-) -> dict[ObjectId, Allotted]:
+) -> dict[ObjectId, Identifiers]:
     """Group the photos that leave to one target into studies (visit) and series (body site).
 
     `earlier` are the target's receipts; a study or series that left before is continued.
     """
     kept = _reusable(rows, earlier)
-    studies: dict[tuple[str, str], str] = {}
-    series: dict[tuple[tuple[str, str], str], str] = {}
+    studies: dict[_Study, str] = {}
+    series: dict[_Series, str] = {}
     for row in rows:
         if (known := kept.get(row.seal.object)) is not None:
             studies.setdefault(_study(row), known.study_uid)
-            series.setdefault((_study(row), _site(row)), known.series_uid)
-    numbers = _numbers(rows)
-    made: dict[ObjectId, Allotted] = {}
+            series.setdefault(_series(row), known.series_uid)
+    made: dict[ObjectId, Identifiers] = {}
     for row in rows:
-        name = row.seal.object
-        study, place = _study(row), (_study(row), _site(row))
+        study, part = _study(row), _series(row)
         if study not in studies:
             studies[study] = random_uid(random)
-        if place not in series:
-            series[place] = random_uid(random)
-        identifiers = kept.get(name) or Identifiers(
+        if part not in series:
+            series[part] = random_uid(random)
+        made[row.seal.object] = kept.get(row.seal.object) or Identifiers(
             study_uid=studies[study],
-            series_uid=series[place],
+            series_uid=series[part],
             sop_uid=random_uid(random),
             document=random_uuid(random).urn,
         )
-        made[name] = Allotted(identifiers=identifiers, numbers=numbers[name])
     return made
+
+
+class Numbering:
+    """Counts studies of a patient, series of a study and photos of a series as they leave.
+
+    Only `take` counts: a photo that stays at the last moment leaves no gap that speaks of it.
+    """
+
+    def __init__(self) -> None:
+        self._studies: dict[_Patient, list[_Study]] = {}
+        self._series: dict[_Study, list[_Series]] = {}
+        self._photos: dict[_Series, int] = {}
+
+    def peek(self, row: PhotoRow) -> Numbers:
+        """Return the numbers that this photo gets if it leaves next."""
+        return Numbers(
+            study=_place(self._studies.get(_patient(row), []), _study(row)),
+            series=_place(self._series.get(_study(row), []), _series(row)),
+            instance=self._photos.get(_series(row), 0) + 1,
+        )
+
+    def take(self, row: PhotoRow) -> None:
+        """Count a photo that has left."""
+        for known, new in (
+            (self._studies.setdefault(_patient(row), []), _study(row)),
+            (self._series.setdefault(_study(row), []), _series(row)),
+        ):
+            if new not in known:
+                known.append(new)
+        self._photos[_series(row)] = self._photos.get(_series(row), 0) + 1
+
+
+def _place(known: list[_T], wanted: _T) -> int:
+    return known.index(wanted) + 1 if wanted in known else len(known) + 1
+
+
+def order(row: PhotoRow) -> tuple[str, str, str]:
+    """Sort key: by time of capture, so that a reader leafs through the visit as it was."""
+    when = captured(row)
+    return (when.sortable if when else "", row.source_name, row.seal.object)
 
 
 def _reusable(rows: Sequence[PhotoRow], earlier: Sequence[Receipt]) -> Mapping[ObjectId, Identifiers]:
@@ -92,7 +127,12 @@ def _reusable(rows: Sequence[PhotoRow], earlier: Sequence[Receipt]) -> Mapping[O
     return {r.object: r.identifiers for r in earlier if r.match and matches.get(r.object) == r.match}
 
 
-def _study(row: PhotoRow) -> tuple[str, str]:
+def _patient(row: PhotoRow) -> _Patient:
+    patient = row.match.patient
+    return (patient.issuer, patient.mrn) if patient else ("", "")
+
+
+def _study(row: PhotoRow) -> _Study:
     visit = row.match.visit
     when = captured(row)
     # without a visit the day keeps apart what a year of photos would pile into one study
@@ -100,28 +140,6 @@ def _study(row: PhotoRow) -> tuple[str, str]:
     return match_digest(row), day
 
 
-def _site(row: PhotoRow) -> str:
+def _series(row: PhotoRow) -> _Series:
     described = row.match.description
-    return json.dumps([described.body_site, described.laterality])
-
-
-def _numbers(rows: Sequence[PhotoRow]) -> dict[ObjectId, Numbers]:
-    """Count in the order of capture, so that a reader leafs through the visit as it was."""
-    ordered = sorted(rows, key=_order)
-    studies: dict[tuple[str, str], dict[str, int]] = {}
-    seen: dict[ObjectId, Numbers] = {}
-    counts: dict[tuple[tuple[str, str], str], int] = {}
-    for row in ordered:
-        study, site = _study(row), _site(row)
-        sites = studies.setdefault(study, {})
-        number = sites.setdefault(site, len(sites) + 1)
-        counts[study, site] = counts.get((study, site), 0) + 1
-        seen[row.seal.object] = Numbers(
-            study=list(studies).index(study) + 1, series=number, instance=counts[study, site]
-        )
-    return seen
-
-
-def _order(row: PhotoRow) -> tuple[str, str, str]:
-    when = captured(row)
-    return (when.sortable if when else "", row.source_name, row.seal.object)
+    return (*_study(row), json.dumps([described.body_site, described.laterality]))
