@@ -103,13 +103,14 @@ class Numbering:
 
     def take(self, row: PhotoRow) -> None:
         """Count a photo that has left."""
-        for known, new in (
-            (self._studies.setdefault(_patient(row), []), _study(row)),
-            (self._series.setdefault(_study(row), []), _series(row)),
-        ):
-            if new not in known:
-                known.append(new)
+        _add(self._studies.setdefault(_patient(row), []), _study(row))
+        _add(self._series.setdefault(_study(row), []), _series(row))
         self._photos[_series(row)] = self._photos.get(_series(row), 0) + 1
+
+
+def _add(known: list[_T], new: _T) -> None:
+    if new not in known:
+        known.append(new)
 
 
 def _place(known: list[_T], wanted: _T) -> int:
