@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from functools import lru_cache
 from typing import Any, Final
 
 from medsnap.model.codec import to_json
@@ -17,6 +16,7 @@ from medsnap.model.decision import Evidence
 
 _ATOMS: Final = frozenset({str, int, float, bool, type(None)})
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_NAMES: Final[dict[type, tuple[str, ...]]] = {}  # fields by class: a handful, never more
 
 
 def evidence_digest(evidence: Evidence) -> str:
@@ -30,12 +30,15 @@ def _json(value: Any) -> Any:
         return value
     if kind is tuple:
         return [_json(item) for item in value]
-    names = _fields(kind)
+    names = _names(kind)
     if names:
         return {name: _json(getattr(value, name)) for name in names}
     return to_json(value)
 
 
-@lru_cache(maxsize=64)
-def _fields(kind: Any) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
+def _names(kind: type) -> tuple[str, ...]:
+    found = _NAMES.get(kind)
+    if found is None:
+        found = tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
+        _NAMES[kind] = found
+    return found

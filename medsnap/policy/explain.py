@@ -20,14 +20,12 @@ _VERB_WORDS: Final = {
 
 def sentences(decision: Decision) -> tuple[str, ...]:
     """Return the lines to print: headline, one row per reason, what is missing, where it may go."""
-    return (
-        headline(decision),
-        *("  " + row for row in _rows(decision.votes)),
-        *_missing(decision),
-        *_leaving(decision),
-        _policy(decision),
-        decision.counterfactual,
-    )
+    return (headline(decision), *("  " + row for row in _rows(decision)), *closing(decision))
+
+
+def closing(decision: Decision) -> tuple[str, ...]:
+    """Return what stands below the reasons: missing facts, targets, policy, what would change it."""
+    return (*_missing(decision), *_leaving(decision), _policy(decision), decision.counterfactual)
 
 
 def headline(decision: Decision) -> str:
@@ -56,10 +54,8 @@ def _who(decision: Decision) -> str:
     return " and ".join(f"the {role.replace('-', ' ')}" for role in decision.opened_by)
 
 
-def _rows(votes: tuple[Vote, ...]) -> list[str]:
-    cells = [
-        (str(v.verb), v.compartment or "", v.path, v.where, v.because.partition(_SAID)[0]) for v in votes
-    ]
+def _rows(decision: Decision) -> list[str]:
+    cells = rows(decision)
     widths = [max((len(row[i]) for row in cells), default=0) for i in range(4)]
     return [
         "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]]).rstrip()
@@ -68,8 +64,9 @@ def _rows(votes: tuple[Vote, ...]) -> list[str]:
 
 
 def _missing(decision: Decision) -> tuple[str, ...]:
-    facts = {"patient_age": "the age"}
-    return tuple(f"Until we know {facts.get(name, name.replace('_', ' '))}." for name in decision.provisional)
+    facts = {"patient_age": "the age", "body_site": "the body site"}
+    names = [facts.get(name, name.replace("_", " ")) for name in decision.provisional]
+    return (f"Provisional, until we know {' and '.join(names)}.",) if names else ()
 
 
 def _leaving(decision: Decision) -> tuple[str, ...]:

@@ -197,7 +197,7 @@ def _heard(
     if seen:
         state = FeatureState(feature=name, state=State.SEEN, by=seen, score=detected.state.score)
         other = next((s.feature for s in statements if s.seen), name)
-        return Known(state=state, by_person=True, because=f"{other} seen by {', '.join(seen)}")
+        return Known(state=state, by_person=True, because=f"{other} seen by {_people(seen)}")
     deny = {s.person for s in statements if s.role == "reviewer"}
     at = detected.state
     needed = reviewers if at.state is State.SEEN else 1
@@ -209,7 +209,11 @@ def _heard(
     return detected
 
 
+def _people(names: tuple[str, ...]) -> str:
+    return ", ".join(name or "somebody not named" for name in names)
+
+
 def _denied(name: str, people: set[str], before: FeatureState) -> Known:
     by = tuple(sorted(people))
     state = FeatureState(feature=name, state=State.NOT_SEEN, by=by, score=before.score)
-    return Known(state=state, by_person=True, because=f"not seen by {', '.join(by)}")
+    return Known(state=state, by_person=True, because=f"not seen by {_people(by)}")

@@ -1,0 +1,144 @@
+"""`medsnap policy`: lint a file, show what it says, explain the decision of a sealed photo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._vault import KeyOption, VaultOption, member
+from medsnap.errors import Exit
+from medsnap.report.page import Block, Facts, Line, Table, Tone
+
+if TYPE_CHECKING:
+    from medsnap.model.decision import Decision
+    from medsnap.policy import LintFinding, Policy, Setting
+
+Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Policy files.")]
+PolicyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A policy file, or a packaged name.")]
+Photo = Annotated[str, typer.Argument(metavar="ID", help="The photo's id, as vault ls prints it.")]
+Effective = Annotated[
+    bool, typer.Option("--effective", help="Also what baseline says where the policy is silent.")
+]
+
+
+@command()
+def lint(io: Io, files: Files) -> Result:
+    """Check policy files: line, column, code, and what was probably meant. Errors: exit 78.
+
+    Examples:
+
+      medsnap policy lint hospital.yaml
+
+      medsnap policy lint policies/*.yaml --format ndjson
+    """
+    from medsnap import policy
+
+    page: list[Block] = []
+    errors = warnings = 0
+    for path in files:
+        found = policy.lint_file(path, now=io.now)
+        bad = sum(f.severity is policy.Severity.ERROR for f in found)
+        errors, warnings = errors + bad, warnings + len(found) - bad
+        for finding in found:
+            io.record(_finding(finding))
+            page.append(Line(str(finding), Tone.BAD if finding.code.startswith("E") else Tone.WARN))
+        if not found:
+            page.append(Line(f"{path}: nothing to complain of", Tone.GOOD))
+    if errors:
+        page.append(Line(_count(errors, "error") + ": not in force until mended", Tone.BAD))
+    data = {"type": "summary", "files": len(files), "errors": errors, "warnings": warnings}
+    return Result(page=tuple(page), data=data, exit=Exit.CONFIG if errors else Exit.OK, records="findings")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _finding(finding: LintFinding) -> dict[str, Any]:
+    from medsnap.model.codec import to_json
+
+    return {"type": "finding", **to_json(finding)}
+
+
+@command()
+def show(io: Io, file: PolicyFile, effective: Effective = False) -> Result:
+    """Show what a policy says, line by line; with --effective also what baseline adds.
+
+    Examples:
+
+      medsnap policy show hospital.yaml
+
+      medsnap policy show little-clinic --effective
+    """
+    from medsnap import policy
+    from medsnap.model.codec import to_json
+
+    loaded = policy.load(_resolved(file), now=io.now)
+    settings = [s for s in policy.show(loaded) if effective or not s.inherited]
+    for setting in settings:
+        io.record({"type": "setting", **to_json(setting)})
+    for warning in loaded.warnings:
+        io.warn(str(warning))
+    page: tuple[Block, ...] = (
+        Line(f"{loaded.ref.policy} {loaded.ref.version}: {loaded.title}", Tone.TITLE),
+        Facts(_identity(io, loaded)),
+        _table(settings),
+        Line("Of the locked groups, a photo goes into the last one that any reason names.", Tone.QUIET),
+    )
+    return Result(page=page, data={"type": "policy", **to_json(loaded.ref)}, records="settings")
+
+
+def _resolved(file: Path) -> Path:
+    """Take a packaged name ("hospital") where no such file lies here."""
+    from medsnap import policy
+
+    if not file.exists() and file.name == str(file) and file.stem in policy.packaged_names():
+        return policy.packaged(file.name)
+    return file
+
+
+def _identity(io: Io, loaded: Policy) -> tuple[tuple[str, str], ...]:
+    span, ref = loaded.in_force, loaded.ref
+    state = "in date" if span.first <= io.now.date() <= span.last else "NOT in date"
+    return (
+        ("in force", f"{span.first} until {span.last} ({state}), {ref.signed}"),
+        ("file", f"sha256 {ref.digest}"),
+        ("with baseline", f"sha256 {ref.effective} (baseline {ref.baseline})"),
+        ("locked groups", " < ".join(c.name for c in loaded.compartments)),
+    )
+
+
+def _table(settings: list[Setting]) -> Table:
+    rows = tuple((s.path, s.value, s.where) for s in settings)
+    return Table(columns=("path", "value", "said by"), rows=rows, wide="value", empty="nothing said")
+
+
+@command()
+def explain(io: Io, photo: Photo, vault: VaultOption = None, key_file: KeyOption = None) -> Result:
+    """Explain why a sealed photo was decided as it was, with file and line of every reason.
+
+    A photo that you may not know of is answered like one that does not exist.
+
+    Examples:
+
+      medsnap policy explain 3k7…q2 --vault /srv/vault --key-file me.key
+    """
+    from medsnap.model.codec import to_json
+    from medsnap.policy.explain import sentences
+
+    with member(io, vault, key_file) as session:
+        decision = session.catalogue.photo(photo).decision
+    data = {"type": "decision", "sentences": list(sentences(decision)), "decision": to_json(decision)}
+    return Result(page=_explained(decision), data=data)
+
+
+def _explained(decision: Decision) -> tuple[Block, ...]:
+    from medsnap.policy import explain as said
+
+    reasons = Table(
+        columns=("verb", "locked group", "reason", "said by", "facts"), rows=said.rows(decision), wide="facts"
+    )
+    return (Line(said.headline(decision), Tone.TITLE), reasons, *map(Line, said.closing(decision)))
