@@ -150,7 +150,10 @@ def _heic(raster: Image.Image, exif: bytes, xmp: bytes) -> bytes:
     import pillow_heif
 
     pillow_heif.register_heif_opener()
-    return _saved(raster, "HEIF", quality=60, exif=exif, xmp=xmp, icc_profile=phones.profile())
+    # Without thread pools the encoder writes the same bytes on any number of cores.
+    coder = {"preset": "ultrafast", "x265:pools": "none"}
+    icc = phones.profile()
+    return _saved(raster, "HEIF", quality=60, exif=exif, xmp=xmp, icc_profile=icc, enc_params=coder)
 
 
 def _motion(raster: Image.Image, exif: bytes, phone: phones.Phone, rng: Random) -> bytes:

@@ -14,7 +14,7 @@ from medsnap.model.rewrite import Buffer
 # Exif 3.0, 4.6.5 and 4.6.6; GPS 4.6.7
 _MAKE, _MODEL, _SOFTWARE = 0x010F, 0x0110, 0x0131
 _EXPOSURE_TIME, _F_NUMBER, _ISO, _ORIGINAL = 0x829A, 0x829D, 0x8827, 0x9003
-_OFFSET_ORIGINAL, _OFFSET, _MAKER_NOTE = 0x9011, 0x9010, 0x927C
+_OFFSET_ORIGINAL, _OFFSET = 0x9011, 0x9010
 _GPS_TIME, _GPS_DATE = 7, 29
 _GPS_PLACE = (2, 4, 6)  # latitude, longitude, altitude
 
@@ -102,5 +102,5 @@ def _gps_utc(found: tiff.Tiff) -> str | None:
 
 
 def _asset(found: tiff.Tiff) -> str | None:
-    entry = found.get("Exif", _MAKER_NOTE)
+    entry = found.get("Exif", live.MAKER_NOTE)
     return live.of_maker_note(entry.value) if entry else None

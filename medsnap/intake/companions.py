@@ -7,7 +7,6 @@ import mmap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from medsnap.errors import MedsnapError
 from medsnap.formats import embedded, tiff
@@ -154,15 +153,13 @@ def _may_pair(still: Found, clip: Found) -> bool:
 
 def _identifier(file: Found) -> str | None:
     try:
-        with (
-            Path(file.source.path).open("rb") as handle,
-            mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-            memoryview(mapped) as view,
-        ):
-            if file.kind is Kind.CLIP:
-                return live.of_clip(view)
-            payload = embedded.exif(view, file.media)
-            note = tiff.read(payload).get("Exif", 0x927C) if payload else None
-            return live.of_maker_note(note.value) if note else None
+        with file.source.path.open("rb") as handle:
+            # Not closed by hand: an error's traceback may still hold views of it.
+            view = memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
+        if file.kind is Kind.CLIP:
+            return live.of_clip(view)
+        payload = embedded.exif(view, file.media)
     except (OSError, ValueError, MedsnapError):
         return None
+    note = tiff.read(payload).get("Exif", live.MAKER_NOTE) if payload else None
+    return live.of_maker_note(note.value) if note else None

@@ -181,16 +181,18 @@ def _same_make(camera: str, inventory: str) -> bool:
 
 
 def _same_model(camera: str, inventory: str) -> bool:
-    """Compare names with names and codes with codes; 'SM-S911B' and 'Galaxy S23' cannot be compared."""
-    return any(_comparable(_plain(camera), _plain(one)) for one in re.split(r"[|/]", inventory))
+    """Compare with each of the models of the cell ("SM-S911B|Galaxy S23") that can be compared."""
+    verdicts = [_verdict(_plain(camera), _plain(one)) for one in re.split(r"[|/]", inventory)]
+    known = [verdict for verdict in verdicts if verdict is not None]
+    return any(known) or not known
 
 
-def _comparable(a: str, b: str) -> bool:
-    if _APPLE_CODE.fullmatch(a) or _APPLE_CODE.fullmatch(b):
-        return a == b or (a[:4] == b[:4] and not (_APPLE_CODE.fullmatch(a) and _APPLE_CODE.fullmatch(b)))
-    if _is_code(a) != _is_code(b):
-        return True
-    return a in b or b in a
+def _verdict(a: str, b: str) -> bool | None:
+    """Names compare with names and codes with codes; 'sm s911b' says nothing of 'galaxy a54': None."""
+    codes = [bool(_APPLE_CODE.fullmatch(model)) for model in (a, b)]
+    if any(codes):  # 'ipad13,4' and 'ipad pro' are of one family, which is all that can be said
+        return a == b if all(codes) else (None if a[:4] == b[:4] else False)
+    return None if _is_code(a) != _is_code(b) else a in b or b in a
 
 
 def _is_code(model: str) -> bool:

@@ -7,6 +7,7 @@ from medsnap.formats import bmff
 from medsnap.model.rewrite import Buffer
 
 APPLE_MAKER_NOTE = b"Apple iOS\x00\x00\x01MM"
+MAKER_NOTE = 0x927C  # Exif 3.0, 4.6.6.4.1
 _CONTENT_IDENTIFIER = 0x0011  # in Apple's maker note, an ASCII UUID
 _KEY = b"com.apple.quicktime.content.identifier"
 _MAX_ENTRIES = 256

@@ -198,8 +198,7 @@ def _sniff(path: Path) -> tuple[MediaType, bytes, os.stat_result]:
         head = file.read(_HEAD)
         media = sniff.sniff(head)
         if media is MediaType.TIFF and known.st_size > len(head):
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-                media = sniff.sniff(view)
+            media = sniff.sniff(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
         return media, head, known
 
 
