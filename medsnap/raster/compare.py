@@ -39,7 +39,9 @@ def _same_frame(one: Image, two: Image, number: int) -> bool:
         two.seek(number)
     one.load()
     two.load()
-    if one.mode != two.mode or one.size != two.size or one.info.get("duration") != two.info.get("duration"):
+    if one.mode != two.mode or one.size != two.size:
+        return False
+    if getattr(one, "n_frames", 1) > 1 and one.info.get("duration") != two.info.get("duration"):
         return False
     if one.mode == "P":  # the palette may be stored in another order only if every pixel looks the same
         return one.convert("RGBA").tobytes() == two.convert("RGBA").tobytes()

@@ -103,6 +103,9 @@ def _keep(body: Assembly, chunk: Chunk, *, coded: bool = False) -> None:
 
 def _still(view: riff.View, body: Assembly) -> set[int]:
     """Keep the picture: VP8L, or VP8 with the ALPH that stands before it."""
+    beside = view.first(b"ANMF")
+    if beside is not None:
+        raise Unsupported("a still picture holds frames", where=f"chunk ANMF, byte {beside.start}")
     kept = _frame(view.chunks, body, allow_alpha=view.first(b"VP8X") is not None)
     if not kept:
         raise Malformed("the WebP holds no picture", where="byte 12")
@@ -111,6 +114,8 @@ def _still(view: riff.View, body: Assembly) -> set[int]:
 
 def _frame(chunks: tuple[Chunk, ...], body: Assembly, *, allow_alpha: bool) -> set[int]:
     alpha: Chunk | None = None
+    if sum(c.type in _CODED for c in chunks) > 1:
+        raise Unsupported("two pictures stand where one should", where=f"byte {chunks[0].start}")
     for chunk in chunks:
         if chunk.type == b"ALPH" and alpha is None and allow_alpha:
             alpha = chunk
