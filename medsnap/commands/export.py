@@ -220,6 +220,7 @@ class _Run:
     def _identifiers(self, leaving: Sequence[_Leaving]) -> dict[ObjectId, Identifiers]:
         """Give identifiers, apart for each target; earlier receipts keep theirs."""
         from medsnap.export.ids import allot
+        from medsnap.export.run import KINDS
 
         groups: dict[str, list[PhotoRow]] = {}
         for one in leaving:
@@ -227,7 +228,7 @@ class _Run:
         made: dict[ObjectId, Identifiers] = {}
         for name, rows in groups.items():
             earlier = [r for row in rows for r in self.session.catalogue.receipts(row.seal.object)]
-            made |= allot(rows, [r for r in earlier if r.target == name], random=self.io.random)
+            made |= allot(rows, earlier, target=name, kind=KINDS[self.as_], random=self.io.random)
         return made
 
     def _write_one(

@@ -18,6 +18,7 @@ from medsnap.export.moment import captured
 from medsnap.model.photo import ObjectId, Sha256
 from medsnap.model.receipt import Identifiers, Receipt
 from medsnap.model.record import PhotoRow
+from medsnap.model.study import Match
 
 _T = TypeVar("_T")
 _Patient: TypeAlias = tuple[str, str]  # issuer, number
@@ -44,22 +45,28 @@ def random_uid(random: Callable[[int], bytes]) -> str:
     return f"2.25.{random_uuid(random).int}"
 
 
-def match_digest(row: PhotoRow) -> Sha256:
+def match_digest(matched: Match) -> Sha256:
     """Digest of whose photo this is and of which visit; equal as long as the match is the same."""
-    patient, visit = row.match.patient, row.match.visit
+    patient, visit = matched.patient, matched.visit
     whose = [patient.issuer, patient.mrn] if patient else []
     text = json.dumps([whose, visit.encounter, visit.accession])
     return Sha256(hashlib.sha256(text.encode()).hexdigest())
 
 
 def allot(
-    rows: Sequence[PhotoRow], earlier: Sequence[Receipt], *, random: Callable[[int], bytes]
+    rows: Sequence[PhotoRow],
+    earlier: Sequence[Receipt],
+    *,
+    target: str,
+    kind: str,
+    random: Callable[[int], bytes],
 ) -> dict[ObjectId, Identifiers]:
     """Group the photos that leave to one target into studies (visit) and series (body site).
 
-    `earlier` are the target's receipts; a study or series that left before is continued.
+    Identifiers that an earlier receipt or the row's own intent names for this target and kind are
+    used again; a study or series that left before is continued.
     """
-    kept = _reusable(rows, earlier)
+    kept = _known(rows, [r for r in earlier if (r.target, r.kind) == (target, kind)], target, kind)
     studies: dict[_Study, str] = {}
     series: dict[_Series, str] = {}
     for row in rows:
@@ -123,9 +130,20 @@ def order(row: PhotoRow) -> tuple[str, str, str]:
     return (when.sortable if when else "", row.source_name, row.seal.object)
 
 
-def _reusable(rows: Sequence[PhotoRow], earlier: Sequence[Receipt]) -> Mapping[ObjectId, Identifiers]:
-    matches = {row.seal.object: match_digest(row) for row in rows}
-    return {r.object: r.identifiers for r in earlier if r.match and matches.get(r.object) == r.match}
+def _known(
+    rows: Sequence[PhotoRow], earlier: Sequence[Receipt], target: str, kind: str
+) -> Mapping[ObjectId, Identifiers]:
+    """Find identifiers that were taken for the match as it is now; what has left outranks a plan."""
+    known: dict[ObjectId, Identifiers] = {}
+    matches = {row.seal.object: match_digest(row.match) for row in rows}
+    for row in rows:
+        for intent in row.intents:
+            if (intent.target, intent.kind, intent.match) == (target, kind, matches[row.seal.object]):
+                known[row.seal.object] = intent.identifiers
+    for receipt in earlier:
+        if receipt.match and matches.get(receipt.object) == receipt.match:
+            known[receipt.object] = receipt.identifiers
+    return known
 
 
 def _patient(row: PhotoRow) -> _Patient:
@@ -138,7 +156,7 @@ def _study(row: PhotoRow) -> _Study:
     when = captured(row)
     # without a visit the day keeps apart what a year of photos would pile into one study
     day = "" if visit.encounter or visit.accession or when is None else when.date
-    return match_digest(row), day
+    return match_digest(row.match), day
 
 
 def _series(row: PhotoRow) -> _Series:

@@ -88,7 +88,7 @@ def export_photo(
         at=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         identifiers=identifiers,
         digest=Sha256(hashlib.sha256(data).hexdigest()),
-        match=match_digest(row),
+        match=match_digest(row.match),
     )
     return Exported(files=((name, data),), receipt=receipt, derived=prepared.derived, how=prepared.how)
 
