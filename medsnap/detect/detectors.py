@@ -71,18 +71,15 @@ class Detectors:
         from medsnap.raster.decode import upright
 
         try:
-            picture = Picture(arrays.from_image(upright(data, media, max_pixels=max_pixels)))
+            image = upright(data, media, max_pixels=max_pixels)
         except MedsnapError as problem:
-            return Look(
-                width=0,
-                height=0,
-                readings=_unlooked("the picture could not be decoded"),
-                problem=problem.message,
-            )
+            because = "the picture could not be decoded"
+            return Look(width=0, height=0, readings=_unlooked(because), problem=problem.message)
+        try:
+            picture = Picture(arrays.from_image(image))
         except ImportError:
-            return Look(
-                width=0, height=0, readings=_unlooked(_NO_EXTRA, State.NOT_CHECKED), problem=_NO_EXTRA
-            )
+            width, height = image.size
+            return Look(width=width, height=height, readings=_unlooked(_NO_EXTRA, State.NOT_CHECKED))
         findings: tuple[Finding, ...] = ()
         readings: tuple[Reading, ...] = ()
         doubt = _doubt(picture, data, media)
@@ -100,6 +97,8 @@ class Detectors:
             return (), _reading(card, state=seeker.state, because=seeker.because)
         try:
             found = seeker.find(picture, before)
+        except ImportError:
+            return (), _reading(card, state=State.NOT_CHECKED, because=_NO_EXTRA)
         except DetectorError as problem:
             return (), _reading(card, state=State.NOT_ASSESSABLE, because=problem.message)
         if not found and doubt:

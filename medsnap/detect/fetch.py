@@ -22,7 +22,8 @@ def from_index(wheel: Wheel, folder: Path) -> Path:
     # --ignore-requires-python: rapidocr-onnxruntime 1.4.4 says < 3.13, but only its data files are used.
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
-        "--ignore-requires-python", "--disable-pip-version-check", "--no-input", "--quiet", "--dest", str(folder),
+        "--ignore-requires-python", "--disable-pip-version-check", "--no-input", "--quiet",
+        "--dest", str(folder),
         f"{wheel.package}=={wheel.version}",
     ]  # fmt: skip
     hint = f"on a machine with a network fetch {wheel.file}, then: medsnap models install --from FOLDER"
