@@ -46,11 +46,11 @@ def orientation(value: int, *, prefix: bool = False) -> bytes:
     return chunk(b"EXIF", exif(value)[4 if prefix else 10 :])
 
 
-def animation(*inner: bytes) -> bytes:
-    """An animation of two frames; `inner` chunks are added to the second one."""
+def animation(*inner: bytes, flags: int = 0xFE) -> bytes:
+    """An animation of two frames; `inner` chunks and `flags` go into the second one."""
     head = bytes(6) + (20).to_bytes(3, "little") + (14).to_bytes(3, "little") + b"\x64\x00\x00"
     one = chunk(b"ANMF", head + b"\x00" + frame())
-    two = chunk(b"ANMF", head + b"\xfe" + frame(lossless=True) + b"".join(inner))
+    two = chunk(b"ANMF", head + bytes((flags,)) + frame(lossless=True) + b"".join(inner))
     return riff(extended(0x02), chunk(b"ANIM", b"\xff\xff\xff\xff\x00\x00"), one, two)
 
 

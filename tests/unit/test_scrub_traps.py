@@ -100,7 +100,7 @@ WEBPS: dict[str, tuple[bytes, set[K]]] = {
     "trailer": (w.riff(w.frame(), tail=SECRET), {K.TRAILER}),
     "animation": (w.animation(), set()),
     "chunk in a frame": (w.animation(w.chunk(b"NOTE", SECRET)), {K.UNKNOWN}),
-    "reserved bits": (w.riff(w.extended(0).replace(bytes(4), b"\x00Dr.", 1), w.frame()), set()),
+    "reserved bits": (w.riff(w.extended(0).replace(b"\0\0\0\x14", b"Dr.\x14"), w.frame()), set()),
 }
 
 ALL = {
