@@ -29,6 +29,7 @@ _CODING = frozenset({0xC0, 0xC1, 0xC2, 0xC4, 0xDA, 0xDB, 0xDD})  # SOF0-2 DHT SO
 _SOS, _DQT = 0xDA, 0xDB
 _JFIF = bytes.fromhex("ffe000104a46494600010100000100010000")  # 1.01, aspect ratio 1:1, no thumbnail
 _YCBCR, _GREY = 3, 1  # J_COLOR_SPACE of libjpeg
+_MARKER_ROOM = 1 << 16  # our own JFIF is the only marker that a bare stream holds
 _OPTIMIZE_CODING = 1 << 6  # jpeglib's flag: Huffman tables made for this picture
 
 
@@ -180,8 +181,11 @@ def _read(stream: bytes, header: JpegHeader) -> tuple[list[Blocks], list[NDArray
     tables = np.zeros((4, 8, 8), np.uint16)
     numbers = np.zeros(4, np.int16)
     pointers = [ctypes.c_void_p(p.ctypes.data) for p in planes] + [None] * (4 - len(planes))
+    library = _library()
     with _memory_file(stream) as path:
-        good = _library().read_jpeg_dct(
+        # read_jpeg_dct closes a file it never opened when the header is broken; this call does not
+        good = library.read_jpeg_markers(os.fsencode(path), ctypes.create_string_buffer(_MARKER_ROOM))
+        good = good and library.read_jpeg_dct(
             os.fsencode(path), *pointers,
             ctypes.c_void_p(tables.ctypes.data), ctypes.c_void_p(numbers.ctypes.data),
         )  # fmt: skip
@@ -231,7 +235,7 @@ def _finish(coded: bytes, source: bytes, header: JpegHeader) -> bytes:
     parts = [b"\xff\xd8", _JFIF]
     parts += [source[s.start : s.stop] for s in header.segments if _is_icc(source, s)]
     if header.adobe == 1:
-        parts.append(bytes.fromhex("ffee000e41646f62650064000000000001"))
+        parts.append(bytes.fromhex("ffee000e4164 6f6265 0064 0000 0000 01"))
     parts += [_renumbered(coded, s, ids) for s in made.segments if s.marker in _CODING]
     return b"".join([*parts, b"\xff\xd9"])
 
