@@ -8,7 +8,7 @@ from medsnap.model.carrier import Carrier
 from medsnap.model.decision import Decision, DeviceEvidence, LeakSign
 from medsnap.model.finding import Finding
 from medsnap.model.photo import CaptureFacts, MediaType, Sha256
-from medsnap.model.receipt import Receipt
+from medsnap.model.receipt import Identifiers, Receipt
 from medsnap.model.seal import Seal
 from medsnap.model.study import Match
 
@@ -24,6 +24,16 @@ class CompanionRow:
     sha256: Sha256
     size: int
     seal: Seal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """Identifiers for one target, sealed before anything is sent and re-used by every sending."""
+
+    target: str
+    kind: str  # "fhir-r4", "dicom"
+    identifiers: Identifiers
+    match: str = ""  # digest of whose photo it was taken for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +59,7 @@ class PhotoRow:
     carriers: tuple[Carrier, ...] = ()
     findings: tuple[Finding, ...] = ()
     companions: tuple[CompanionRow, ...] = ()
+    intents: tuple[Intent, ...] = ()
     software: str = ""
     event: str = ADD
 

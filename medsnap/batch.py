@@ -1,0 +1,236 @@
+"""The batch loop beside the path: a dump in, exactly one outcome for each file out.
+
+Photos go through worker processes in order; photos of one visit are settled together, because a
+rule with `whole_study` lets one photo decide for its neighbours (policy.md M17).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+
+from medsnap import pipeline
+from medsnap.errors import Exit, IoFailed, MedsnapError
+from medsnap.intake import walk
+from medsnap.intake.limits import Limits
+from medsnap.model.decision import Decision
+from medsnap.model.outcome import Done, Failed, Held, Outcome, RunSummary, Skipped
+from medsnap.model.photo import Candidate, CaptureFacts, Sha256
+from medsnap.model.record import Intent
+from medsnap.model.study import Match
+from medsnap.pipeline import Examination, Rules, Sealed, Settled
+from medsnap.vault.writer import Writer
+from medsnap.workers import Lost, Pool
+
+ExaminerPool = Pool[Candidate, Examination]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dump:
+    """What intake found: photos and clips that get an outcome, and files that are left."""
+
+    candidates: tuple[Candidate, ...]
+    left: tuple[Outcome, ...]  # Skipped, or Failed where a file could not be read
+
+
+def find(paths: Sequence[Path], limits: Limits) -> Dump:
+    """Walk the dump once; nothing is opened for writing."""
+    candidates: list[Candidate] = []
+    left: list[Outcome] = []
+    for found in walk.walk(paths, limits):
+        if isinstance(found, Candidate):
+            candidates.append(found)
+        elif found.error:
+            left.append(Failed(source=found.source, error=found.error, reason=found.reason))
+        else:
+            left.append(Skipped(source=found.source, reason=found.reason))
+    return Dump(candidates=tuple(candidates), left=tuple(left))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One photo after examine and settle: what scan, classify and ingest work with."""
+
+    candidate: Candidate
+    seen: Examination | None  # None: it could not be examined
+    settled: Settled | None
+    lost: Lost | None = None
+
+
+def judge(dump: Iterable[Candidate], pool: ExaminerPool, rules: Rules) -> Iterator[Judged]:
+    """Examine and settle, visit by visit. An unreadable file comes back with its error."""
+    ordered = by_visit(dump, rules)
+    for _, group in groupby(pool.map(ordered), key=lambda item: visit_of(rules, item[0])):
+        yield from _together([_settled(rules, candidate, seen) for candidate, seen in group], rules)
+
+
+def _settled(rules: Rules, candidate: Candidate, seen: Examination | Lost) -> Judged:
+    if isinstance(seen, Lost):
+        if seen.error == IoFailed.id:
+            return Judged(candidate=candidate, seen=None, settled=None, lost=seen)
+        try:
+            seen = _unexamined(candidate, seen)
+        except IoFailed as problem:
+            return Judged(
+                candidate=candidate, seen=None, settled=None, lost=Lost(problem.id, problem.message)
+            )
+    return Judged(candidate=candidate, seen=seen, settled=pipeline.settle(rules, candidate, seen))
+
+
+def _unexamined(candidate: Candidate, lost: Lost) -> Examination:
+    """A file that killed its worker, or took too long, is sealed as it came and held."""
+    with pipeline.opened(candidate.source) as stream:
+        return Examination(sha256=pipeline.digest_of(stream), size=candidate.source.size, held=lost.reason)
+
+
+def _together(visit: list[Judged], rules: Rules) -> Iterator[Judged]:
+    """Let the photos of one visit cast their study votes on each other (M17)."""
+    from medsnap import policy
+
+    votes = [policy.study_votes(rules.policy, j.settled.decision) if j.settled else () for j in visit]
+    for i, judged in enumerate(visit):
+        others = [vote for k, cast in enumerate(votes) if k != i for vote in cast]
+        settled = judged.settled
+        if settled is not None and others:
+            decision = policy.decide(rules.policy, settled.evidence, rules.now, study=others)
+            judged = replace(judged, settled=replace(settled, decision=decision))  # noqa: PLW2901
+        yield judged
+
+
+def visit_of(rules: Rules, candidate: Candidate) -> tuple[str, ...]:
+    """Name the visit that a photo's file or folder row puts it in; () when there is none."""
+    if rules.manifest is None or not any(rule.whole_study for rule in rules.policy.rules):
+        return ()
+    matched = rules.manifest.match(candidate.source.relative.reveal(), Sha256(""), CaptureFacts())
+    number = matched.visit.encounter or matched.visit.accession
+    return (matched.patient.issuer, matched.patient.mrn, number) if matched.patient and number else ()
+
+
+def by_visit(candidates: Iterable[Candidate], rules: Rules) -> list[Candidate]:
+    """Bring the photos of a visit together; otherwise the order of the walk stays."""
+    first: dict[tuple[str, ...], int] = {}
+    keyed = []
+    for place, candidate in enumerate(candidates):
+        key = visit_of(rules, candidate)
+        keyed.append((first.setdefault(key, place) if key else place, place, candidate))
+    return [candidate for _, _, candidate in sorted(keyed, key=lambda k: k[:2])]
+
+
+# ── ingest ───────────────────────────────────────────────────────────────────────────────────
+
+Deliver = Callable[[Sealed], tuple[str, ...]]
+
+
+def keep_here(sealed: Sealed) -> tuple[str, ...]:
+    """Deliver nothing: photos leave later, by `medsnap export`."""
+    del sealed
+    return ()
+
+
+def no_intents(decision: Decision, matched: Match) -> tuple[Intent, ...]:
+    """Plan no sending in this run."""
+    del decision, matched
+    return ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One ingest: the writer holds the vault's lock; `deliver` sends what may leave at once."""
+
+    writer: Writer
+    rules: Rules
+    clock: Callable[[], datetime]
+    deliver: Deliver = keep_here
+    intents: pipeline.Intents = no_intents
+    seen: set[Sha256] = field(default_factory=set)  # digests of this dump's sources
+    summary: RunSummary = field(default_factory=RunSummary)
+
+    def ingest(self, dump: Dump, pool: ExaminerPool) -> Iterator[tuple[Outcome, Decision | None]]:
+        """Yield one outcome for each file of the dump, then commit. Work so far survives any end."""
+        for outcome in dump.left:
+            yield self._count(outcome), None
+        fresh: list[Candidate] = []
+        for candidate in dump.candidates:
+            known = self._known(candidate)
+            if known is None:
+                fresh.append(candidate)
+            else:
+                yield self._count(known), None
+        try:
+            for judged in judge(fresh, pool, self.rules):
+                outcome, decision = self._one(judged)
+                yield self._count(outcome), decision
+        finally:
+            self.writer.commit()
+        self.writer.forget_unseen(self.seen)
+
+    def _count(self, outcome: Outcome) -> Outcome:
+        self.summary.add(outcome)
+        return outcome
+
+    def _known(self, candidate: Candidate) -> Outcome | None:
+        """Recognise a source that an earlier run sealed, by its content."""
+        source = candidate.source
+        try:
+            with pipeline.opened(source) as stream:
+                digest = pipeline.digest_of(stream)
+        except IoFailed as problem:
+            return Failed(source=source.relative, error=problem.id, reason=problem.message)
+        self.seen.add(digest)
+        return self._again(candidate, digest)
+
+    def _again(self, candidate: Candidate, digest: Sha256) -> Outcome | None:
+        known = self.writer.known(digest)
+        source = candidate.source.relative
+        if known is None:
+            return None
+        if known.state == "held":
+            return Held(source=source, reason=known.reason, object=known.object, already=True)
+        return Done(source=source, object=known.object, already=True, verb=known.verb, waits=known.waits)
+
+    def _one(self, judged: Judged) -> tuple[Outcome, Decision | None]:
+        candidate, seen, settled = judged.candidate, judged.seen, judged.settled
+        source = candidate.source.relative
+        if seen is None or settled is None:
+            lost = judged.lost or Lost("io", "the file could not be examined")
+            return Failed(source=source, error=lost.error, reason=lost.reason), None
+        again = self._again(candidate, seen.sha256)
+        if again is not None:  # the same bytes twice in one dump
+            return again, None
+        if left_alone(self.rules, settled):
+            return Skipped(source=source, reason="not listed in the manifest, left on its device"), None
+        try:
+            sealed = pipeline.seal(
+                self.writer, candidate, seen, settled, at=self.clock(), intents=self.intents
+            )
+        except MedsnapError as problem:
+            if problem.exit in (Exit.REFUSED, Exit.INTEGRITY, Exit.CONFIG) or stops(problem):
+                raise
+            return Failed(source=source, error=problem.id, reason=problem.message), settled.decision
+        outcome = sealed.outcome
+        if isinstance(outcome, Done) and sealed.row is not None and sealed.photo is not None:
+            outcome = replace(outcome, left_to=self.deliver(sealed))
+        return outcome, settled.decision
+
+
+def left_alone(rules: Rules, settled: Settled) -> bool:
+    """Say whether the photo is none of ours: unlisted on a private device (policy.md M18)."""
+    from medsnap import policy
+
+    return policy.leaves_alone(rules.policy, settled.evidence, rules.now)
+
+
+def stops(problem: MedsnapError) -> bool:
+    """Say whether an error stops the run: a disk that is full fails every photo after this one too."""
+    cause = problem.__cause__
+    return isinstance(cause, OSError) and cause.errno in (28, 30, 122, 5)  # ENOSPC EROFS EDQUOT EIO
+
+
+def exit_code(summary: RunSummary, *, fail_on_review: bool = False) -> Exit:
+    """Turn counts into an exit code (DESIGN 3)."""
+    if summary.failed or summary.held:
+        return Exit.PARTIAL
+    return Exit.REVIEW if fail_on_review and summary.waits else Exit.OK

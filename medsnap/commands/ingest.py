@@ -1,0 +1,246 @@
+"""`medsnap ingest`: the whole path for a dump, into a vault, under a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medsnap import __version__
+from medsnap.commands import _photos
+from medsnap.commands._deliver import Delivery, delivery
+from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._vault import VaultOption, log_of
+from medsnap.errors import CannotCreate, ConfigError
+from medsnap.model.event import Action, AuditEvent
+from medsnap.model.outcome import Done, Failed, Held, Outcome, RunSummary, Skipped
+from medsnap.report import machine
+
+if TYPE_CHECKING:
+    from medsnap.batch import Dump, ExaminerPool
+    from medsnap.model.decision import Decision
+    from medsnap.model.photo import Sha256
+    from medsnap.pipeline import Rules
+    from medsnap.vault.host import Host
+
+
+@command(dry_run=True)
+def ingest(
+    io: Io,
+    paths: _photos.Paths,
+    *,
+    vault: VaultOption = None,
+    policy: _photos.PolicyOption = None,
+    manifest: _photos.ManifestOption = None,
+    devices: _photos.DevicesOption = None,
+    people: _photos.PeopleOption = None,
+    asset: _photos.AssetOption = None,
+    export_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--export-to", metavar="NAME[=DIR]", help="Send what may leave to this export of the policy now."
+        ),
+    ] = None,
+    models: _photos.ModelsOption = None,
+    detect: _photos.DetectOption = True,
+    jobs: _photos.JobsOption = None,
+    verify_pixels: _photos.PixelsOption = False,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Also write one NDJSON record a file (mode 0600)."),
+    ] = None,
+    fail_on: Annotated[
+        str, typer.Option("--fail-on", metavar="review", help="Exit 5 when photos wait for a person.")
+    ] = "",
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", help="Show decisions of the locked groups that this key opens."),
+    ] = None,
+) -> Result:
+    """Take photos in: scrub, classify, match, decide, seal. Sources are never touched.
+
+    Running it again stores nothing twice. It holds public keys and one signing key; it can open
+    nothing of what it seals.
+
+    Examples:
+
+      medsnap ingest /mnt/tablet --vault /srv/vault --policy hospital --manifest today.csv
+
+      medsnap ingest dump --policy hospital --vault /srv/vault --export-to ehr=./to-ehr --format ndjson
+    """
+    from medsnap import batch
+    from medsnap.intake.limits import Limits
+
+    given = _photos.rules(io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset)
+    dump = batch.find(paths, Limits())
+    given = surveyed(given, dump)
+    lines = _Lines(report)
+    workers = _photos.pool(io, models=models, detect=detect, jobs=jobs, verify_pixels=verify_pixels)
+    with workers, io.progress("ingest", len(dump.candidates) + len(dump.left)) as advance:
+
+        def tell(outcome: Outcome, decision: Decision | None) -> None:
+            record = _photos.entry(outcome, decision)
+            io.record(record)
+            lines.add(record)
+            advance()
+
+        if io.dry_run:
+            summary = _rehearse(dump, workers, given, tell)
+        else:
+            place = io.need(vault, "vault", "--vault")
+            host = _host(io, place, given)
+            visible = _visible(io, host, key_file)
+            sending = delivery(io, given, export_to or [])
+
+            def show(outcome: Outcome, decision: Decision | None) -> None:
+                tell(outcome, decision if decision and decision.compartment in visible else None)
+
+            summary = _run(io, host, given, _Work(dump=dump, workers=workers, sending=sending, tell=show))
+    lines.write(_photos.counts(summary))
+    page = (*_photos.summary_page(summary, would="would be " if io.dry_run else ""), _photos.unsigned(given))
+    code = batch.exit_code(summary, fail_on_review=fail_on == "review")
+    data = _photos.counts(summary) | {"dry_run": io.dry_run, "policy": given.policy.ref}
+    return Result(page=page, data=data, exit=code, records="photos")
+
+
+def surveyed(rules: Rules, dump: Dump) -> Rules:
+    """Let a manifest row name a file by its base name where only one file of the dump bears it."""
+    from dataclasses import replace
+
+    if rules.manifest is None:
+        return rules
+    names = (c.source.relative.reveal() for c in dump.candidates)
+    return replace(rules, manifest=rules.manifest.over(names))
+
+
+def _host(io: Io, vault: Path, rules: Rules) -> Host:
+    """Verify the vault's directory by this machine's pin; every compartment must be known to it."""
+    from medsnap.vault import directory
+    from medsnap.vault.host import Host
+
+    named = directory.load(vault).directory
+    host = Host.open(io.settings.state / named.vault, vault, io.now)
+    have = {key.name for key in host.directory.compartments}
+    missing = [c.name for c in rules.policy.compartments if c.name not in have]
+    if missing:
+        raise ConfigError(
+            f"the policy's locked group '{missing[0]}' does not exist in this vault",
+            where=rules.policy.compartment(missing[0]).where,
+            hint="use the policy that the vault was made for, or make a vault with these groups",
+        )
+    return host
+
+
+def _visible(io: Io, host: Host, key_file: Path | None) -> frozenset[str]:
+    """Name the compartments whose decisions the caller may see; none without his key."""
+    if key_file is None:
+        return frozenset()
+    from medsnap.commands._vault import find_keys
+    from medsnap.vault.reader import Reader
+
+    keys = find_keys(io, host.vault, key_file)
+    return frozenset(Reader(host.vault, host.directory, keys.identities).compartments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    dump: Dump
+    workers: ExaminerPool
+    sending: Delivery
+    tell: Callable[[Outcome, Decision | None], None]
+
+
+def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
+    from medsnap import batch
+    from medsnap.audit import store
+    from medsnap.vault.writer import Writer
+
+    log = log_of(host.vault, host.directory)
+
+    def entered(commit: Sha256, objects: tuple[str, ...]) -> None:
+        event = AuditEvent(
+            action=Action.INGEST,
+            at=io.now.isoformat(timespec="seconds"),
+            actor=host.signer.name,
+            objects=objects,
+            details=(("policy", rules.policy.ref.digest), ("signed", rules.policy.ref.signed)),
+            software=f"medsnap {__version__}",
+        )
+        auditors = [host.directory.auditors]
+        store.record(log, event, auditors=auditors, signer=host.signer, random=io.random, commit=commit)
+
+    writer = Writer(host, now=io.clock, random=io.random, log=entered, logged=lambda: set(store.commits(log)))
+    with writer:
+        run = batch.Run(
+            writer=writer,
+            rules=rules,
+            clock=io.clock,
+            deliver=work.sending.deliver,
+            intents=work.sending.intents,
+        )
+        work.sending.receipts = writer.add
+        for outcome, decision in run.ingest(work.dump, work.workers):
+            work.tell(outcome, decision)
+    return run.summary
+
+
+def _rehearse(
+    dump: Dump, workers: ExaminerPool, rules: Rules, tell: Callable[[Outcome, Decision | None], None]
+) -> RunSummary:
+    """Go the whole path but for sealing: no vault, no lock, the same outcomes."""
+    summary = RunSummary()
+    for outcome in _would(dump, workers, rules):
+        summary.add(outcome)
+        tell(outcome, None)
+    return summary
+
+
+def _would(dump: Dump, workers: ExaminerPool, rules: Rules) -> Iterator[Outcome]:
+    from medsnap import batch, pipeline
+
+    yield from dump.left
+    for judged in batch.judge(dump.candidates, workers, rules):
+        source = judged.candidate.source.relative
+        if judged.seen is None or judged.settled is None:
+            lost = judged.lost
+            yield Failed(
+                source=source, error=lost.error if lost else "io", reason=lost.reason if lost else ""
+            )
+        elif batch.left_alone(rules, judged.settled):
+            yield Skipped(source=source, reason="not listed in the manifest, left on its device")
+        elif judged.seen.held:
+            yield Held(source=source, reason=judged.seen.held)
+        else:
+            decision = judged.settled.decision
+            yield Done(source=source, verb=str(decision.verb), waits=pipeline.waits(decision))
+
+
+class _Lines:
+    """The run's report file: opened only when asked for, written at the end, mode 0600."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._lines: list[str] = []
+
+    def add(self, record: dict[str, object]) -> None:
+        if self._path is not None:
+            self._lines.append(machine.line(record))
+
+    def write(self, summary: dict[str, object]) -> None:
+        if self._path is None:
+            return
+        from medsnap.platform import write_durably
+
+        self.add(summary)
+        try:
+            write_durably(self._path, "".join(self._lines).encode(), mode=0o600)
+        except OSError as failure:
+            raise CannotCreate(
+                f"the report cannot be written: {failure.strerror}", where=str(self._path)
+            ) from failure
+
+
+__all__ = ["ingest", "surveyed"]

@@ -1,0 +1,381 @@
+"""The path of one photo, top to bottom: examine, settle, seal.
+
+    intake ─► scrub ─► detect ─► match ─► decide ─► seal ─► catalogue
+    └────── examine ───────┘  └─── settle ──┘  └────── seal ──────┘
+
+`examine` runs in a worker process without keys and returns a small record, never pixels. `settle`
+is pure: facts and rules in, decision out. `seal` is the only step that writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from medsnap import __version__, match, scrub
+from medsnap.errors import IoFailed, Malformed, NotClean, TooLarge, Unsupported
+from medsnap.formats import embedded
+from medsnap.intake import camera, devices, people, sources
+from medsnap.model.decision import Decision, DeviceEvidence, Evidence, LeakSign, Person, Verb
+from medsnap.model.finding import Finding, Reading, State, Statement
+from medsnap.model.outcome import Done, Failed, Held, Outcome
+from medsnap.model.photo import Candidate, CaptureFacts, CompanionKind, Kind, MediaType, Sha256, Source
+from medsnap.model.record import CompanionRow, Intent, PhotoRow
+from medsnap.model.rewrite import Buffer, Rewrite
+from medsnap.model.seal import Seal
+from medsnap.model.study import Match, MatchState
+from medsnap.scrub.apply import MAX_STILL
+from medsnap.scrub.report import ScrubReport
+
+if TYPE_CHECKING:
+    from medsnap.detect import Detectors
+    from medsnap.match.manifest import Manifest
+    from medsnap.policy import Policy
+    from medsnap.vault.writer import Writer
+
+SOFTWARE = f"medsnap {__version__}"
+PIECE = 1 << 20  # bytes read at a time where a file is only passed on
+
+
+# ── examine: what the file is and what is in it ──────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExaminerSetup:
+    """What a worker needs once: where the models lie, and how much to prove."""
+
+    models: Path | None
+    verify_pixels: bool = False
+    detect: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """All that is known of one file after it was read: digests, camera, signs, scrub, features."""
+
+    sha256: Sha256
+    size: int
+    facts: CaptureFacts = field(default_factory=CaptureFacts)
+    signs: tuple[LeakSign, ...] = ()
+    rewrite: Rewrite | None = None  # how to write the scrubbed file; None: held
+    report: ScrubReport | None = None
+    held: str = ""  # why it cannot be scrubbed
+    findings: tuple[Finding, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    upright_size: tuple[int, int] = (0, 0)  # pixels, width and height, of the picture as displayed
+
+
+def examiner(setup: ExaminerSetup) -> Callable[[Candidate], Examination]:
+    """Make the function that a worker runs for each candidate (see medsnap.workers)."""
+    detectors: Detectors | None = None
+    if setup.detect:
+        from medsnap.detect import Detectors as Loaded
+
+        detectors = Loaded.load(setup.models)
+    return lambda candidate: examine(candidate, detectors, verify_pixels=setup.verify_pixels)
+
+
+def examine(candidate: Candidate, detectors: Detectors | None, *, verify_pixels: bool = False) -> Examination:
+    """Read one file and say what it is. Raises IoFailed when it cannot be read or changed meanwhile."""
+    source, media = candidate.source, candidate.media
+    if media.kind is not Kind.PHOTO or source.size > MAX_STILL:
+        with opened(source) as stream:
+            return Examination(sha256=digest_of(stream), size=source.size, held=_not_scrubbed(media))
+    with opened(source) as stream:
+        data = stream.read()
+    facts = camera.facts(data, media)
+    found = Examination(
+        sha256=Sha256(hashlib.sha256(data).hexdigest()),
+        size=len(data),
+        facts=facts,
+        signs=sources.signs(candidate, facts, xmp_of(data, media)),
+    )
+    try:
+        scrubbed = scrub.clean(data, media, verify_pixels=verify_pixels)
+    except (Unsupported, Malformed, TooLarge, NotClean) as problem:
+        return replace(found, held=problem.message)
+    found = replace(found, rewrite=scrubbed.rewrite, report=scrubbed.report)
+    if detectors is None:
+        return found
+    look = detectors.look(scrubbed.data(data), media)
+    return replace(
+        found,
+        findings=look.findings,
+        readings=look.readings,
+        upright_size=(look.width, look.height),
+    )
+
+
+def xmp_of(data: Buffer, media: MediaType) -> bytes | None:
+    """Return the XMP packet where the container can be read; it is only evidence here."""
+    try:
+        return embedded.xmp(data, media)
+    except (Malformed, Unsupported, TooLarge):
+        return None
+
+
+def _not_scrubbed(media: MediaType) -> str:
+    return "clips cannot be scrubbed yet" if media.kind is Kind.CLIP else "the file is too large to scrub"
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[BinaryIO]:
+    """Open a source as it was found: not through a link, the same file, the same size."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(source.path, flags)
+    except OSError as problem:
+        raise IoFailed(f"the file cannot be read ({problem.strerror})") from problem
+    with os.fdopen(descriptor, "rb") as stream:
+        now = os.fstat(stream.fileno())
+        if (now.st_dev, now.st_ino, now.st_size) != (source.device, source.inode, source.size):
+            raise IoFailed("the file changed while it was taken in", hint="run again when it is complete")
+        try:
+            yield stream
+        except OSError as problem:
+            raise IoFailed(f"the file cannot be read ({problem.strerror})") from problem
+
+
+def digest_of(stream: BinaryIO) -> Sha256:
+    """Return the SHA-256 of the rest of a stream."""
+    return Sha256(hashlib.file_digest(cast(BufferedReader, stream), "sha256").hexdigest())
+
+
+# ── settle: whose it is and what the policy says ─────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Everything that a run brings along besides the photos themselves."""
+
+    policy: Policy
+    now: datetime
+    manifest: Manifest | None = None
+    inventory: devices.Inventory | None = None
+    people: people.People | None = None
+    asset: str | None = None  # from --asset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """Whose photo it is, what is known of it, and what follows."""
+
+    match: Match
+    evidence: Evidence
+    decision: Decision
+
+
+def settle(rules: Rules, candidate: Candidate, seen: Examination) -> Settled:
+    """Match and decide one examined photo. Pure: `rules.now` is the only clock."""
+    from medsnap import policy
+
+    matched = _match(rules, candidate, seen)
+    evidence = gather(rules, candidate, seen, matched)
+    return Settled(
+        match=matched, evidence=evidence, decision=policy.decide(rules.policy, evidence, rules.now)
+    )
+
+
+def _match(rules: Rules, candidate: Candidate, seen: Examination) -> Match:
+    if rules.manifest is None:
+        return Match(state=MatchState.UNMATCHED, reasons=("no manifest was given",))
+    return rules.manifest.match(candidate.source.relative.reveal(), seen.sha256, seen.facts)
+
+
+def gather(rules: Rules, candidate: Candidate, seen: Examination, matched: Match) -> Evidence:
+    """Put the evidence for decide() together; nothing in it names the patient or the file."""
+    taken = _day(matched.captured_at or seen.facts.captured_at)
+    return Evidence(
+        readings=seen.readings if not seen.held else (),
+        statements=_statements(matched),
+        device=_device(rules, candidate, seen, matched),
+        signs=seen.signs,
+        description=matched.description,
+        department=matched.visit.department,
+        patient_age=match.age(matched.patient.birth_date if matched.patient else None, taken),
+        operator=_operator(rules, matched, taken),
+        listed=matched.listed,
+        manifest_given=rules.manifest is not None,
+        consent=matched.consent,
+        media_understood=not seen.held,
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return datetime.fromisoformat(text).date() if text else None
+
+
+def _statements(matched: Match) -> tuple[Statement, ...]:
+    who = matched.operator or ""
+    return tuple(
+        Statement(feature=feature, seen=seen, person=who, role="clinician")
+        for feature, seen in matched.features
+    )
+
+
+def _operator(rules: Rules, matched: Match, taken: date | None) -> Person | None:
+    if rules.people is None or matched.operator is None:
+        return None
+    return rules.people.person(matched.operator, taken or rules.now.date())
+
+
+def _device(rules: Rules, candidate: Candidate, seen: Examination, matched: Match) -> DeviceEvidence:
+    """Choose the claim: the option first, then the manifest's row, then the landing folder's name."""
+    asset, by = rules.asset, "--asset"
+    if asset is None and matched.asset is not None:
+        asset, by = matched.asset, "manifest"
+    if asset is None and candidate.landing is not None:
+        asset, by = candidate.landing, "folder"
+    if rules.inventory is None:
+        return DeviceEvidence(asset=asset, claimed_by=by if asset else None)
+    return rules.inventory.claim(asset, by, seen.facts, rules.now.date())
+
+
+Intents = Callable[[Decision, Match], tuple[Intent, ...]]
+
+
+# ── seal: one age file in the vault, one row in the batch, one outcome ───────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """What sealing one photo gave: its outcome, and the row and bytes for an export in the same run."""
+
+    outcome: Outcome
+    row: PhotoRow | None = None
+    photo: bytes | None = None  # the scrubbed file, None when held or sealed as it came
+
+
+def seal(
+    writer: Writer,
+    candidate: Candidate,
+    seen: Examination,
+    settled: Settled,
+    *,
+    at: datetime,
+    intents: Intents,
+) -> Sealed:
+    """Seal one photo under its decision. The source is not touched.
+
+    The bytes that are sealed are hashed on their way and must be those that were examined; a file
+    that changed in between fails and its object is set aside by the writer.
+    """
+    source, decision = candidate.source, settled.decision
+    if decision.verb is Verb.REJECT:
+        return Sealed(outcome=_refused(source, "policy.rejected", "the policy rejects this photo"))
+    with opened(source) as stream:
+        data = stream.read() if seen.rewrite is not None else b""
+        whole = seen.rewrite is None or seals_original(decision)
+        chunks: Iterable[Buffer]
+        if seen.rewrite is None:
+            chunks, length, expected = iter(lambda: stream.read(PIECE), b""), seen.size, seen.sha256
+        elif whole or seen.report is None:
+            chunks, length, expected = (data,), seen.size, seen.sha256
+        else:
+            chunks, length = seen.rewrite.chunks(data), seen.rewrite.size
+            expected = Sha256(seen.report.sha256_out)
+        placed = writer.seal(
+            chunks,
+            source=seen.sha256,
+            compartment=decision.compartment,
+            media=candidate.media,
+            length=length,
+        )
+    if placed.plaintext != expected:
+        return Sealed(outcome=_refused(source, "io.changed", "the file changed while it was taken in"))
+    row = _row(candidate, seen, settled, placed, at)
+    row = replace(
+        row, companions=_companions(writer, candidate, placed), intents=intents(decision, settled.match)
+    )
+    writer.add(decision.compartment, row)
+    photo = None if whole or seen.rewrite is None else b"".join(seen.rewrite.chunks(data))
+    return Sealed(outcome=_outcome(row, source), row=row, photo=photo)
+
+
+def seals_original(decision: Decision) -> bool:
+    """Say whether the bytes go in as they came: safeguarded evidence is not altered (policy.md M3).
+
+    A safeguard that rests on missing facts alone seals the scrubbed file, so that it serves care
+    once the fact arrives (docs/adr/0005).
+    """
+    if decision.verb is not Verb.SAFEGUARD:
+        return False
+    shown = any(
+        f.feature == "intimate_region" and f.state in (State.SEEN, State.DOUBTFUL) for f in decision.features
+    )
+    return shown or not decision.provisional
+
+
+def _row(candidate: Candidate, seen: Examination, settled: Settled, placed: Seal, at: datetime) -> PhotoRow:
+    return PhotoRow(
+        seal=placed,
+        state="held" if seen.held else "done",
+        reason=seen.held,
+        source_name=candidate.source.relative.reveal(),
+        source_sha256=seen.sha256,
+        source_size=seen.size,
+        media=candidate.media,
+        at=stamp(at),
+        decision=settled.decision,
+        match=settled.match,
+        width=seen.facts.width,
+        height=seen.facts.height,
+        orientation=seen.report.orientation if seen.report else seen.facts.orientation,
+        capture=seen.facts,
+        device=settled.evidence.device,
+        signs=seen.signs,
+        carriers=seen.report.carriers if seen.report else (),
+        findings=seen.findings,
+        software=SOFTWARE,
+    )
+
+
+def _companions(writer: Writer, candidate: Candidate, still: Seal) -> tuple[CompanionRow, ...]:
+    """Seal a Live Photo's clip beside its still; list the digests of the other companions."""
+    rows = []
+    for companion in candidate.companions:
+        source = companion.source
+        with opened(source) as stream:
+            digest = digest_of(stream)
+            placed = None
+            if companion.kind is CompanionKind.LIVE_CLIP:
+                stream.seek(0)
+                placed = writer.seal(
+                    iter(lambda: stream.read(PIECE), b""),
+                    source=digest,
+                    compartment=still.compartment,
+                    media=MediaType.MOV,
+                    length=source.size,
+                )
+        rows.append(CompanionRow(kind=companion.kind.value, sha256=digest, size=source.size, seal=placed))
+    return tuple(rows)
+
+
+def _outcome(row: PhotoRow, source: Source) -> Outcome:
+    if row.state == "held":
+        return Held(source=source.relative, reason=row.reason, object=row.seal.object)
+    decision = row.decision
+    return Done(
+        source=source.relative, object=row.seal.object, verb=str(decision.verb), waits=waits(decision)
+    )
+
+
+def waits(decision: Decision) -> bool:
+    """Say whether a person has to look before anybody but a reviewer gets on with the photo."""
+    return decision.verb in (Verb.QUARANTINE, Verb.SAFEGUARD)
+
+
+def _refused(source: Source, error: str, reason: str) -> Failed:
+    return Failed(source=source.relative, error=error, reason=reason)
+
+
+def stamp(at: datetime) -> str:
+    """Write a time as RFC 3339 in UTC, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
