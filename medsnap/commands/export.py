@@ -19,6 +19,7 @@ from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
     from medsnap.export.ids import Numbering
+    from medsnap.export.isolated import Preparer
     from medsnap.export.run import Exported
     from medsnap.model.photo import ObjectId, Sha256
     from medsnap.model.receipt import Identifiers
@@ -170,6 +171,7 @@ class _Run:
     def write_all(self, leaving: Sequence[_Leaving]) -> None:
         """Log, write, keep receipts, a handful of photos at a time."""
         from medsnap.export.ids import Numbering
+        from medsnap.export.isolated import Preparer
 
         writer = self._writer()
         identifiers = self._identifiers(leaving)
@@ -180,7 +182,7 @@ class _Run:
             raise CannotCreate(
                 f"the folder cannot be made: {failure.strerror}", where=str(self.into)
             ) from failure
-        with self.io.progress("export", len(leaving)) as advance:
+        with self.io.progress("export", len(leaving)) as advance, Preparer() as preparer:
             for start in range(0, len(leaving), _AT_ONCE):
                 part = leaving[start : start + _AT_ONCE]
                 objects = tuple(one.row.seal.object for one in part)
@@ -188,7 +190,10 @@ class _Run:
                 try:
                     for one in part:
                         known = identifiers[one.row.seal.object]
-                        self._write_one(one, known, numbering[one.target.name], writer)
+                        photo = self._open(one.row)
+                        if photo is not None:
+                            made = self._make(one, photo, known, numbering[one.target.name], preparer)
+                            self._keep(one, made, numbering[one.target.name], writer)
                         advance()
                 finally:
                     writer.commit()  # what lies in the folder has its receipt, even after an interruption
@@ -231,31 +236,38 @@ class _Run:
             made |= allot(rows, earlier, target=name, kind=KINDS[self.as_], random=self.io.random)
         return made
 
-    def _write_one(
-        self, one: _Leaving, identifiers: Identifiers, numbering: Numbering, writer: MemberWriter
-    ) -> None:
-        from medsnap.export.run import export_photo
-        from medsnap.export.site import Site
-        from medsnap.model.record import ReceiptRow
-
+    def _open(self, row: PhotoRow) -> bytes | None:
+        """Open a photo; one that does not verify is said and counted, and the others go on."""
         try:
-            photo = self.session.reader.open_seal(one.row.seal)
+            return self.session.reader.open_seal(row.seal)
         except Tampered as broken:
             self.tally.failed += 1
-            self.io.warn(f"{one.row.seal.object}: {broken.message}")
-            self._say(one.row, {"outcome": "failed", "reason": broken.message})
-            return
-        made = export_photo(
+            self.io.warn(f"{row.seal.object}: {broken.message}")
+            self._say(row, {"outcome": "failed", "reason": broken.message})
+            return None
+
+    def _make(
+        self, one: _Leaving, photo: bytes, known: Identifiers, numbering: Numbering, preparer: Preparer
+    ) -> Exported | Held:
+        from medsnap.export.run import export_photo
+        from medsnap.export.site import Site
+
+        return export_photo(
             one.row,
             photo,
             target=one.target,
             as_=self.as_,
-            identifiers=identifiers,
+            identifiers=known,
             numbers=numbering.peek(one.row),
             now=self.io.now,
             site=Site(name=self.io.settings.get("site.name"), oid=self.io.settings.get("site.oid")),
             policy=one.policy,
+            preparing=preparer,
         )
+
+    def _keep(self, one: _Leaving, made: Exported | Held, numbering: Numbering, writer: MemberWriter) -> None:
+        from medsnap.model.record import ReceiptRow
+
         if isinstance(made, Held):
             self.hold(one.row, made.reason)
             return

@@ -63,31 +63,66 @@ class Held:
 Ready: TypeAlias = Prepared | Held
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What preparing needs to know: nothing of the patient goes with the pixels."""
+
+    photo: bytes
+    media: MediaType
+    orientation: int
+    as_: As
+
+
 def prepare(row: PhotoRow, photo: bytes, *, as_: As) -> Ready:
-    """Make the upright bytes for one target kind out of the scrubbed photo, or say why not."""
+    """Make the upright bytes for one target kind out of the scrubbed photo, or say why not.
+
+    Decoders of other people's code run in this process; `isolated` runs them in another.
+    """
+    request = request_for(row, photo, as_)
+    return request if isinstance(request, Held) else answer(request)
+
+
+def request_for(row: PhotoRow, photo: bytes, as_: As) -> Request | Held:
+    """Take what preparing needs out of a row."""
+    if row.state != "done":
+        return Held(reason="the photo was sealed as it came: something in it could not be understood")
+    if len(photo) > MAX_BYTES:
+        return Held(reason="the photo is larger than 2 GB")
+    return Request(photo=photo, media=row.media, orientation=row.orientation, as_=as_)
+
+
+def answer(request: Request) -> Ready:
+    """Prepare one picture; every fault is a reason to hold it."""
     try:
-        return _prepare(row, photo, as_)
+        return _prepare(request.photo, request.media, request.orientation, request.as_)
     except TooLarge as problem:
         return Held(reason=f"too large: {problem.message}")
     except MedsnapError as problem:
         return Held(reason=problem.message + (f" ({problem.hint})" if problem.hint else ""))
 
 
-def _prepare(row: PhotoRow, photo: bytes, as_: As) -> Ready:
-    if row.state != "done":
-        return Held(reason="the photo was sealed as it came: something in it could not be understood")
-    if len(photo) > MAX_BYTES:
-        return Held(reason="the photo is larger than 2 GB")
-    match row.media:
+def needs_decoder(request: Request) -> bool:
+    """Say whether anything but our own reading of bytes is needed; broken bytes need nothing."""
+    if request.media is not MediaType.JPEG:
+        return True
+    try:
+        progressive = read_header(request.photo).sof == 2
+    except MedsnapError:
+        return False
+    return request.orientation != 1 or (progressive and request.as_ is As.DICOM)
+
+
+def _prepare(photo: bytes, media: MediaType, orientation: int, as_: As) -> Ready:
+    match media:
         case MediaType.JPEG:
-            return _jpeg(photo, row.orientation, as_)
+            return _jpeg(photo, orientation, as_)
         case MediaType.PNG:
-            return _lossless(photo, row.media, as_, turned=row.orientation != 1)
+            return _lossless(photo, media, as_, turned=orientation != 1)
         case MediaType.WEBP if as_jpeg.webp_lossless(photo):
-            return _lossless(photo, row.media, as_, turned=row.orientation != 1)
+            return _lossless(photo, media, as_, turned=orientation != 1)
         case MediaType.HEIC | MediaType.HEIF | MediaType.AVIF | MediaType.WEBP:
-            return _reencoded(photo, row.media)
-    return Held(reason=f"{row.media.value} fits neither FHIR nor DICOM")
+            return _reencoded(photo, media)
+    return Held(reason=f"{media.value} fits neither FHIR nor DICOM")
 
 
 def _jpeg(photo: bytes, orientation: int, as_: As) -> Ready:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from medsnap.errors import MedsnapError
 from medsnap.export.ids import Numbers, match_digest
-from medsnap.export.prepare import As, Held, prepare
+from medsnap.export.prepare import As, Held, Ready, prepare
 from medsnap.export.site import Code, Site
 from medsnap.model.photo import Sha256
 from medsnap.model.receipt import Identifiers, Receipt
@@ -40,6 +40,13 @@ class Exported:
 Result: TypeAlias = Exported | Held
 
 
+class Preparing(Protocol):
+    """Makes the bytes that leave: here, or in a child process."""
+
+    def __call__(self, row: PhotoRow, photo: bytes, *, as_: As) -> Ready:
+        """Prepare one photo."""
+
+
 def export_photo(
     row: PhotoRow,
     photo: bytes,
@@ -51,15 +58,17 @@ def export_photo(
     site: Site,
     numbers: Numbers = _ALONE,
     policy: Policy | None = None,
+    preparing: Preparing = prepare,
 ) -> Result:
     """Make the files of one photo for one target, or say in words why it stays.
 
-    `policy` gives the compartment's label and local words for body sites.
+    `policy` gives the compartment's label and local words for body sites; `preparing` is
+    `isolated.Preparer` where decoders have to run in another process.
     """
     reason = why_not(row, target, as_)
     if reason is not None:
         return Held(reason=reason)
-    prepared = prepare(row, photo, as_=as_)
+    prepared = preparing(row, photo, as_=as_)
     if isinstance(prepared, Held):
         return prepared
     code = _site_code(row, policy)
