@@ -74,7 +74,7 @@ SHOTS: tuple[Shot, ...] = (
          patient=DEV, site="foot", side="right", listed_by="folder", reason="follow-up"),
     Shot(file=f"{_SERIES}/IMG_0419.JPG", story="the third of the series",
          patient=DEV, site="foot", side="right", listed_by="folder", reason="follow-up"),
-    Shot(file=f"{_TAB}/IMG_0420.JPG", story="an operation wound",
+    Shot(file=f"{_TAB}/IMG_0420.JPG", story="an operation wound; without a birth date the age is not known",
          patient=EVA, site="abdomen", reason="operation", blank=("birth_date",)),
     Shot(file=f"{_TAB}/IMG_0421.JPG", story="a shoulder", patient=EVA, site="shoulder", side="right"),
     Shot(file=f"{_TAB}/IMG_0422.JPG", story="a child's knee; the clinician says that nothing intimate shows",

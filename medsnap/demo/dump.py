@@ -115,8 +115,7 @@ def _files(shot: Shot, taken: datetime, rng: Random, number: int) -> dict[str, b
         case "bare":
             return {shot.file: _saved(raster.resize((1280, 960)), "JPEG", quality=60)}
         case "corrupt":
-            whole = _jpeg(raster, exif, xmp)
-            return {shot.file: whole[: len(whole) // 3] + bytes(20_000)}
+            return {shot.file: _jpeg(raster, exif, xmp)[:3000]}
         case _:
             return {shot.file: _jpeg(raster, exif, xmp)}
 
