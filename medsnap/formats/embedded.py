@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Protocol, cast
 
 from medsnap.formats import jpeg, png, riff
@@ -141,38 +142,47 @@ def png_exif(data: Buffer, view: png.View) -> bytes | None:
     for chunk in view.chunks:
         if chunk.type == b"eXIf":
             return without_prefix(png.body(data, chunk))
-    for chunk in view.chunks:
-        if chunk.type in _TEXTS:
-            keyword, text = png_text(data, chunk)
-            raw = raw_profile(text) if keyword in _RAW_PROFILES else None
-            if raw is not None and raw.startswith(EXIF_PREFIX):
-                return without_prefix(raw)
+    for _, text in _texts(data, view, _RAW_PROFILES):
+        raw = raw_profile(text)
+        if raw is not None and raw.startswith(EXIF_PREFIX):
+            return without_prefix(raw)
     return None
 
 
 def png_xmp(data: Buffer, view: png.View) -> bytes | None:
     """Return the XMP packet of an iTXt chunk (PNG 11.3.3.4 keyword XML:com.adobe.xmp), or None."""
-    for chunk in view.chunks:
-        if chunk.type in _TEXTS:
-            keyword, text = png_text(data, chunk)
-            if keyword in (b"XML:com.adobe.xmp", b"Raw profile type xmp"):
-                return raw_profile(text) if keyword.startswith(b"Raw") else text
+    for keyword, text in _texts(data, view, (b"XML:com.adobe.xmp", b"Raw profile type xmp")):
+        return raw_profile(text) if keyword.startswith(b"Raw") else text
     return None
 
 
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 
 
-def png_text(data: Buffer, chunk: png.Chunk) -> tuple[bytes, bytes]:
-    """Return keyword and text of tEXt, zTXt, iTXt; the text is b"" where it cannot be read."""
-    keyword, _, rest = png.body(data, chunk).partition(b"\x00")
+def png_keyword(data: Buffer, chunk: png.Chunk) -> bytes:
+    """Return the keyword of tEXt, zTXt or iTXt (at most 79 bytes), without reading the text."""
+    return png.body(data, chunk, 80).partition(b"\x00")[0]
+
+
+def png_text(data: Buffer, chunk: png.Chunk) -> bytes:
+    """Return the text of tEXt, zTXt or iTXt, decompressed; b"" where it cannot be read."""
+    _, _, rest = png.body(data, chunk).partition(b"\x00")
     if chunk.type == b"tEXt":
-        return keyword, rest
+        return rest
     if chunk.type == b"zTXt":
-        return keyword, inflate(rest[1:]) or b""
+        return inflate(rest[1:]) or b""
     compressed, rest = rest[:1] == b"\x01", rest[2:]
     text = rest.split(b"\x00", 2)[-1]
-    return keyword, (inflate(text) or b"") if compressed else text
+    return (inflate(text) or b"") if compressed else text
+
+
+def _texts(data: Buffer, view: png.View, keywords: tuple[bytes, ...]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield (keyword, text) of the first few text chunks with these keywords."""
+    left = 16  # each may inflate to MAX_INFLATED
+    for chunk in view.chunks:
+        if chunk.type in _TEXTS and (keyword := png_keyword(data, chunk)) in keywords and left:
+            left -= 1
+            yield keyword, png_text(data, chunk)
 
 
 def raw_profile(text: bytes) -> bytes | None:

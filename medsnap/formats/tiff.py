@@ -13,7 +13,7 @@ from medsnap.model.rewrite import Buffer
 MAX_ENTRIES = 4096
 MAX_DIRECTORIES = 64
 MAX_PER_DIRECTORY = 2000
-MAX_VALUE = 64 << 20  # bytes
+MAX_VALUES = 64 << 10  # bytes of values beyond twice the payload: overlapping values are an attack
 
 ORIENTATION = 0x0112
 _SIZES = {
@@ -129,6 +129,7 @@ class _Reader:
         self.entries: list[Entry] = []
         self.seen: set[int] = set()
         self.subs = 0
+        self.budget = 2 * len(view) + MAX_VALUES
 
     def number(self, at: int, size: int) -> int | None:
         if at < 0 or at + size > len(self.view):
@@ -183,7 +184,8 @@ class _Reader:
         size = _SIZES.get(kind, 1) * count
         place = at + 4 + self.word
         start = place if size <= self.word else self.number(place, self.word)
-        if start is None or size > MAX_VALUE or start + size > len(self.view):
+        if start is None or size > self.budget or start + size > len(self.view):
             start, size = place, 0  # the value lies outside: the entry is there, its value is not
+        self.budget -= size
         value = bytes(self.view[start : start + size])
         return Entry(ifd=name, tag=tag, type=kind, count=count, value=value, offset=start, little=self.little)

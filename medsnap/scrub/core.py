@@ -27,6 +27,12 @@ class Assembly:
     steps: list[Step] = field(default_factory=list)
     carriers: list[Carrier] = field(default_factory=list)
     rendering: list[tuple[str, str]] = field(default_factory=list)
+    looks: int = 64  # payloads still to be read for what they reveal: a file may hold 100,000 of them
+
+    def look(self) -> bool:
+        """Say whether one more payload may be read for its report; removal never depends on it."""
+        self.looks -= 1
+        return self.looks >= 0
 
     def keep(self, start: int, stop: int, *, coded: bool = False) -> None:
         """Keep source[start:stop]; an empty span is nothing."""

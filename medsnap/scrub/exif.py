@@ -69,6 +69,9 @@ def note(assembly: Assembly, payload: bytes, where: str, start: int, stop: int) 
         says = (Reveals.RENDERING,)
         assembly.carrier(CarrierKind.EXIF, where, start, stop, action=CarrierAction.KEPT, reveals=says)
         return
+    if not assembly.look():
+        assembly.carrier(CarrierKind.EXIF, where, start, stop, reveals=(Reveals.OTHER,))
+        return
     found = tiff.read(payload)
     assembly.carrier(CarrierKind.EXIF, where, start, stop, reveals=_reveals(found))
     base = stop - len(payload)
@@ -103,6 +106,7 @@ def note(assembly: Assembly, payload: bytes, where: str, start: int, stop: int) 
         )
 
 
+_MAX_XMP = 1 << 20  # bytes
 _XMP_WORDS: tuple[tuple[Reveals, re.Pattern[bytes]], ...] = (
     (Reveals.PLACE, re.compile(rb"GPS|:City|:State|:Country|:Location|Sublocation", re.IGNORECASE)),
     (Reveals.SERIAL, re.compile(rb"SerialNumber|DocumentID|InstanceID|ImageUniqueID", re.IGNORECASE)),
@@ -120,6 +124,6 @@ _XMP_WORDS: tuple[tuple[Reveals, re.Pattern[bytes]], ...] = (
 
 
 def xmp_reveals(packet: bytes) -> tuple[Reveals, ...]:
-    """Say what an XMP packet gives away, by the names in it; OTHER where none is known."""
-    says = tuple(what for what, pattern in _XMP_WORDS if pattern.search(packet))
+    """Say what an XMP packet gives away, by the names in its first MiB; OTHER where none is known."""
+    says = tuple(what for what, pattern in _XMP_WORDS if pattern.search(packet, 0, _MAX_XMP))
     return says or (Reveals.OTHER,)

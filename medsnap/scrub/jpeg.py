@@ -237,7 +237,7 @@ def _note(data: Buffer, out: Assembly, segment: Segment) -> None:
         return
     if number == 1 and head.startswith(XMP_PREFIX):
         packet = bytes(memoryview(data)[segment.body : segment.stop])
-        says = exif.xmp_reveals(packet)
+        says = exif.xmp_reveals(packet) if out.look() else (Reveals.OTHER,)
         out.carrier(CarrierKind.XMP, "APP1 XMP", segment.start, segment.stop, reveals=says)
         return
     for app, prefix, kind, where, reveals in _KINDS:

@@ -10,7 +10,7 @@ import zlib
 
 from medsnap.errors import Malformed, TooLarge, Unsupported
 from medsnap.formats import png, tiff
-from medsnap.formats.embedded import png_exif, png_text
+from medsnap.formats.embedded import png_exif, png_keyword, png_text
 from medsnap.formats.png import Chunk
 from medsnap.model.carrier import CarrierAction, CarrierKind, Reveals
 from medsnap.model.photo import MediaType
@@ -163,15 +163,20 @@ def _note(data: Buffer, out: Assembly, chunk: Chunk) -> None:
         out.carrier(kind, chunk.name, chunk.start, chunk.stop, reveals=(Reveals.OTHER,))
 
 
+def _text_reveals(data: Buffer, chunk: Chunk, kind: CarrierKind) -> tuple[Reveals, ...]:
+    text = png_text(data, chunk)
+    if kind is CarrierKind.XMP:
+        return exif.xmp_reveals(text)
+    payload = png_streams.raw_exif(text)
+    return exif.reveals(payload) if payload else (Reveals.OTHER,)
+
+
 def _note_text(data: Buffer, out: Assembly, chunk: Chunk) -> None:
-    keyword, text = png_text(data, chunk)
+    keyword = png_keyword(data, chunk)
     kind = next((k for word, k in _TEXT_KINDS if keyword.startswith(word)), CarrierKind.TEXT)
     says: tuple[Reveals, ...] = (Reveals.PERSON,)
-    if kind is CarrierKind.XMP:
-        says = exif.xmp_reveals(text)
-    elif kind is CarrierKind.EXIF:
-        payload = png_streams.raw_exif(text)
-        says = exif.reveals(payload) if payload else (Reveals.OTHER,)
+    if kind in (CarrierKind.XMP, CarrierKind.EXIF):
+        says = _text_reveals(data, chunk, kind) if out.look() else (Reveals.OTHER,)
     elif keyword in (b"Creation Time", b"date:create", b"date:modify"):
         says = (Reveals.TIME,)
     out.carrier(kind, chunk.name, chunk.start, chunk.stop, reveals=says)

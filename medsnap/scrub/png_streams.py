@@ -6,12 +6,13 @@ import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 
-from medsnap.errors import Malformed, Unsupported
+from medsnap.errors import Malformed, TooLarge, Unsupported
 from medsnap.formats import png
 from medsnap.formats.embedded import EXIF_PREFIX, MAX_INFLATED, raw_profile
 from medsnap.formats.png import Chunk
 from medsnap.model.rewrite import Buffer
 
+MAX_ANIMATION = 4 << 30  # bytes of scanlines over all frames
 _PIECE = 1 << 20  # bytes inflated at a time
 
 
@@ -36,6 +37,7 @@ def find(data: Buffer, view: png.View) -> Streams:
             raise Malformed("the IDAT chunks do not follow each other", where=_at(two))
     _follow(data, idats, 0, view.header.raw_size(), cut)
     animated = _has_control(view)
+    total = 0
     frames: list[int] = []
     if animated:
         for group in _frames(data, view):
@@ -46,7 +48,11 @@ def find(data: Buffer, view: png.View) -> Streams:
                 width, height = int.from_bytes(raw[4:8], "big"), int.from_bytes(raw[8:12], "big")
                 if not 0 < width <= view.header.width or not 0 < height <= view.header.height:
                     raise Malformed("an APNG frame is larger than the picture", where=_at(control))
-                _follow(data, parts, 4, view.header.raw_size(width, height), cut)
+                size = view.header.raw_size(width, height)
+                total += size
+                if total > MAX_ANIMATION:
+                    raise TooLarge("the frames of the APNG have too many pixels", where=_at(control))
+                _follow(data, parts, 4, size, cut)
     return Streams(cut=cut, frames=frozenset(frames), animated=animated)
 
 

@@ -175,7 +175,7 @@ def _note(data: Buffer, body: Assembly, chunk: Chunk) -> None:
     kind = CarrierKind.UNKNOWN
     says: tuple[Reveals, ...] = (Reveals.OTHER,)
     if chunk.type[:3] == b"XMP":
-        kind, says = CarrierKind.XMP, exif.xmp_reveals(riff.body(data, chunk))
+        kind, says = CarrierKind.XMP, exif.xmp_reveals(riff.body(data, chunk, 1 << 20))
     elif chunk.type == b"C2PA":
         kind, says = CarrierKind.C2PA, (Reveals.HISTORY, Reveals.PERSON, Reveals.DEVICE)
     elif chunk.type == b"ICCP":
