@@ -99,10 +99,12 @@ def box_at(view: memoryview, at: int, stop: int, *, to_end: bool) -> Box | None:
 
 
 def children(view: memoryview, start: int, stop: int, inside: str) -> tuple[Box, ...]:
-    """List the boxes that fill start..stop exactly. Raises Malformed, TooLarge."""
+    """List the boxes that fill start..stop; up to seven zero bytes may follow. Raises Malformed, TooLarge."""
     found: list[Box] = []
     while start < stop:
         box = box_at(view, start, stop, to_end=False)
+        if box is None and stop - start < 8 and not any(view[start:stop]):
+            break
         if box is None:
             raise Malformed(f"a box in {inside} does not fit", where=f"{inside}, byte {start}")
         if len(found) == MAX_BOXES:
@@ -113,15 +115,15 @@ def children(view: memoryview, start: int, stop: int, inside: str) -> tuple[Box,
 
 
 def top(view: memoryview) -> tuple[tuple[Box, ...], int]:
-    """List the top-level boxes and the byte where the framing ends (the length when all is framed).
+    """List the top-level boxes and the byte where the file ends (the length when all is framed).
 
-    Phones append trailers that are no boxes, so bytes that do not fit are the caller's to judge.
+    Phones append trailers that are no boxes, or a second file: both are the caller's to judge.
     """
     found: list[Box] = []
     at = 0
     while at < len(view):
         box = box_at(view, at, len(view), to_end=True)
-        if box is None:
+        if box is None or (found and box.type == b"ftyp"):
             break
         if len(found) == MAX_BOXES:
             raise TooLarge(f"more than {MAX_BOXES} boxes in the file", where=f"byte {at}")

@@ -23,8 +23,10 @@ def view(data: Buffer) -> HeifView:
     if not boxes or boxes[0].type != b"ftyp":
         raise Malformed("the file does not begin with a file type box", where="byte 0")
     metas = [box for box in boxes if box.type == b"meta"]
-    if not metas and any(box.type == b"moov" for box in boxes):
-        raise Unsupported("an image sequence without a still image", where="file")
+    names = {box.type for box in boxes}
+    if not metas and names & {b"moov", b"mini"}:
+        what = "an image sequence without a still image" if b"moov" in names else "a low-overhead image file"
+        raise Unsupported(f"{what} cannot be read yet", where="file")
     meta = _one(metas, "meta", "the file")
     inner = children(source, meta.body + 4, meta.stop, "meta")
     return _tables(source, boxes, framed, meta, inner)
@@ -38,7 +40,9 @@ def _tables(
         named.setdefault(box.type, []).append(box)
     pick = {name: _one(named.get(name, []), name.decode(), "meta") for name in (b"hdlr", b"pitm", b"iinf")}
     iloc, iprp = (_one(named.get(name, []), name.decode(), "meta") for name in (b"iloc", b"iprp"))
-    iref, idat = (_at_most_one(named.get(name, []), name.decode()) for name in (b"iref", b"idat"))
+    iref, idat, dinf = (
+        _at_most_one(named.get(name, []), name.decode()) for name in (b"iref", b"idat", b"dinf")
+    )
     handler, handler_name = heif_meta.read_hdlr(source, pick[b"hdlr"])
     properties, associations, _ = heif_meta.read_iprp(source, iprp)
     return HeifView(
@@ -57,6 +61,7 @@ def _tables(
         properties=properties,
         associations=associations,
         idat=idat,
+        same_file=heif_meta.read_dinf(source, dinf) if dinf else frozenset((0,)),
     )
 
 

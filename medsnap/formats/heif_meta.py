@@ -105,6 +105,17 @@ def read_iloc(view: memoryview, box: Box) -> dict[int, Location]:
     return places
 
 
+def read_dinf(view: memoryview, box: Box) -> frozenset[int]:
+    """Read which data references mean this same file (8.7.2); 0 always does."""
+    same = {0}
+    for dref in (inner for inner in children(view, box.body, box.stop, "dinf") if inner.type == b"dref"):
+        for number, entry in enumerate(children(view, dref.body + 8, dref.stop, "dref"), 1):
+            flags = view[entry.body : entry.body + 4]
+            if len(flags) == 4 and entry.type in (b"url ", b"urn ") and flags[3] & 1:
+                same.add(number)
+    return frozenset(same)
+
+
 def read_iref(view: memoryview, box: Box) -> tuple[Reference, ...]:
     """Read the references between items (8.11.12)."""
     fields = cursor(view, box)
@@ -150,10 +161,14 @@ def _read_ipma(view: memoryview, box: Box, links: dict[int, tuple[Association, .
     wide = head & 1
     count = fields.uint(4)
     _count(count, MAX_ITEMS, "items")
+    total = sum(map(len, links.values()))
     for _ in range(count):
         number = fields.uint(number_size)
         found = []
-        for _ in range(fields.uint(1)):
+        wanted = fields.uint(1)
+        total += wanted
+        _count(total, MAX_LINKS, "property links")
+        for _ in range(wanted):
             value = fields.uint(2 if wide else 1)
             mark = 0x8000 if wide else 0x80
             found.append(Association(index=value & mark - 1, essential=bool(value & mark)))

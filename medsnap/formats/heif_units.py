@@ -40,6 +40,8 @@ def nal_units(content: memoryview, length_size: int, where: str) -> tuple[Unit, 
     while at < end:
         body = at + length_size
         stop = body + int.from_bytes(content[at:body], "big")
+        if stop == body and not any(content[at:]):
+            break  # zeros up to the end of the item: some cameras align so
         if body + 2 > stop or stop > end or content[body] & 0x80:
             raise Malformed("a NAL unit does not fit its item", where=f"{where}, byte {at} of its data")
         if len(units) == MAX_UNITS:

@@ -75,13 +75,14 @@ class HeifView:
     properties: tuple[Box, ...]
     associations: Mapping[int, tuple[Association, ...]]
     idat: Box | None
+    same_file: frozenset[int]  # data references that mean this file
 
     def spans(self, item: int) -> tuple[Span, ...]:
         """Give the places of an item's bytes. Raises Malformed, Unsupported."""
         place = self.locations.get(item)
         if place is None:
             return ()
-        if place.construction > 1 or place.data_reference:
+        if place.construction > 1 or place.data_reference not in self.same_file:
             raise Unsupported("an image is built from other items or lies in another file",
                               where=f"iloc, item {item}")  # fmt: skip
         low, high = self._source(place, item)
@@ -97,7 +98,7 @@ class HeifView:
     def clipped(self, item: int) -> tuple[Span, ...]:
         """Give what there is of an item's bytes, for a report: never an error."""
         place = self.locations.get(item)
-        if place is None or place.construction > 1 or place.data_reference:
+        if place is None or place.construction > 1 or place.data_reference not in self.same_file:
             return ()
         if place.construction == 1 and self.idat is None:
             return ()

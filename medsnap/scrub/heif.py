@@ -14,7 +14,7 @@ from medsnap.model.rewrite import Buffer, Rewrite
 from medsnap.scrub import heif_write
 from medsnap.scrub.core import Assembly, ScrubKeep
 from medsnap.scrub.heif_carriers import report
-from medsnap.scrub.heif_image import Image, prepare
+from medsnap.scrub.heif_image import Image, Maker
 from medsnap.scrub.heif_rendering import describe, without_icc
 from medsnap.scrub.heif_select import Selection, select
 
@@ -28,7 +28,8 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     _refuse_sequences(found)
     chosen = select(source, found)
     inputs = {r.source: len(r.targets) for r in chosen.references if r.type == b"dimg"}
-    images = tuple(prepare(source, found, number, inputs.get(number, 0), keep) for number in chosen.items)
+    maker = Maker(source, found, keep)
+    images = tuple(maker.image(number, inputs.get(number, 0)) for number in chosen.items)
     refuse_shared(found, chosen, images)
     out = Assembly()
     head, spans = heif_write.head(found.brands, images, chosen.references, found.primary)

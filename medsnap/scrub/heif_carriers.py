@@ -16,8 +16,11 @@ C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 PADDING = frozenset((b"free", b"skip", b"wide"))
 REBUILT = frozenset((b"hdlr", b"pitm", b"iinf", b"iloc", b"iref", b"iprp", b"idat", b"dinf"))
-SEARCHED = 256 << 10  # bytes of an XMP packet that are looked through for the report
-LISTED = 1_000  # carriers of one sort; more say nothing new
+SEARCHED = 256 << 10  # bytes of a metadata item that are looked through for the report
+LISTED = 200  # items that are listed; a photo has a dozen, and each is looked into
+
+# Names that writers give to every item alike.
+USUAL_NAMES = frozenset((b"Color", b"Alpha", b"Exif", b"XMP", b"GMap", b"HEVC Image", b"Image", b"Grid"))
 
 _PROPERTIES = {
     b"udes": (CarrierKind.TEXT, Reveals.PERSON),
@@ -67,7 +70,7 @@ def _box_kind(source: memoryview, box: Box) -> tuple[CarrierKind, tuple[Reveals,
         if name == C2PA_UUID:
             return CarrierKind.C2PA, (Reveals.HISTORY,)
         if name == XMP_UUID:
-            return CarrierKind.XMP, exif.xmp_reveals(bytes(source[box.body + 16 : box.stop][:SEARCHED]))
+            return CarrierKind.XMP, exif.xmp_reveals(start_of(source, ((box.body + 16, box.stop),)))
         return CarrierKind.APPLICATION, (Reveals.OTHER,)
     if box.type in (b"xml ", b"bxml"):
         return CarrierKind.TEXT, (Reveals.OTHER,)
@@ -105,7 +108,7 @@ def _items(out: Assembly, source: memoryview, found: HeifView, chosen: Selection
         spans = [*own, *(s for t in tiles.get(item.id, ()) if t not in kept for s in found.clipped(t))]
         start = min((low for low, _ in spans), default=item.box.start)
         if item.type == b"Exif":
-            _note_exif(out, item, joined_bytes(source, own), start)
+            _note_exif(out, item, start_of(source, own), start)
             continue
         kind, reveals = _item_kind(source, item, own, thumbnails)
         size = sum(stop - low for low, stop in spans)
@@ -117,7 +120,7 @@ def _item_kind(
 ) -> tuple[CarrierKind, tuple[Reveals, ...]]:
     if item.type == b"mime":
         if item.content_type == b"application/rdf+xml":
-            return CarrierKind.XMP, exif.xmp_reveals(joined_bytes(source, spans)[:SEARCHED])
+            return CarrierKind.XMP, exif.xmp_reveals(start_of(source, spans))
         return CarrierKind.APPLICATION, (Reveals.OTHER,)
     if item.type == b"iptc":
         return CarrierKind.IPTC, (Reveals.PERSON,)
@@ -128,9 +131,14 @@ def _item_kind(
     return CarrierKind.UNKNOWN, (Reveals.OTHER,)
 
 
-def joined_bytes(source: memoryview, spans: Iterable[Span]) -> bytes:
-    """Read the bytes of an item for the report, up to 16 MB."""
-    return b"".join(bytes(source[start:stop]) for start, stop in spans)[: 16 << 20]
+def start_of(source: memoryview, spans: Iterable[Span]) -> bytes:
+    """Read the first bytes of an item for the report."""
+    found = b""
+    for start, stop in spans:
+        found += bytes(source[start : min(stop, start + SEARCHED - len(found))])
+        if len(found) == SEARCHED:
+            break
+    return found
 
 
 def _note_exif(out: Assembly, item: Item, content: bytes, start: int) -> None:
@@ -176,19 +184,23 @@ def _inside(out: Assembly, found: HeifView, images: tuple[Image, ...]) -> None:
 def _unreferenced(out: Assembly, source: memoryview, found: HeifView) -> None:
     """List bytes of media data that belong to no item."""
     used = sorted(span for number in found.locations for span in found.clipped(number))
+    row, before = 0, len(out.carriers)
     for box in (box for box in found.boxes if box.type == b"mdat"):
         at = box.body
-        holes: list[Span] = []
-        for start, stop in used:
-            if stop <= at or start >= box.stop:
-                continue
-            if start > at:
-                holes.append((at, start))
+        if len(out.carriers) - before > LISTED:
+            break
+        while row < len(used) and used[row][0] < box.stop:
+            start, stop = used[row]
+            _hole(out, source, at, min(start, box.stop))
             at = max(at, stop)
-        if at < box.stop:
-            holes.append((at, box.stop))
-        for start, stop in holes[:LISTED]:
-            if any(source[start:stop]):
-                out.carrier(CarrierKind.UNKNOWN, "mdat, in no item", start, stop, reveals=(Reveals.OTHER,))
-            else:
-                out.carrier(CarrierKind.PADDING, "mdat, in no item", start, stop)
+            row += 1
+        _hole(out, source, at, box.stop)
+
+
+def _hole(out: Assembly, source: memoryview, start: int, stop: int) -> None:
+    if start >= stop:
+        return
+    if bytes(source[start:stop]).strip(b"\0"):
+        out.carrier(CarrierKind.UNKNOWN, "mdat, in no item", start, stop, reveals=(Reveals.OTHER,))
+    else:
+        out.carrier(CarrierKind.PADDING, "mdat, in no item", start, stop)

@@ -94,12 +94,11 @@ def _obu_stays(content: memoryview, unit: Unit, where: str) -> bool:
     return unit.kind in OBU_PICTURE or unit.kind == OBU_SEQUENCE_HEADER
 
 
-def clean_hvcc(payload: bytes, where: str) -> tuple[bytes, int]:
-    """Rewrite an HEVC configuration without messages; also give the NAL length size (14496-15, 8.3.3)."""
+def clean_hvcc(payload: bytes, where: str) -> bytes:
+    """Rewrite an HEVC configuration without messages (14496-15, 8.3.3). Raises Malformed, Unsupported."""
     fields = Cursor(memoryview(payload), 0, len(payload), where)
     head = bytes(fields.take(22))
-    length_size = (head[21] & 3) + 1
-    if head[0] != 1 or length_size == 3:
+    if head[0] != 1 or head[21] & 3 == 2:  # NAL lengths have 1, 2 or 4 bytes
         raise Unsupported("an HEVC configuration of an unknown version", where=where)
     arrays = []
     for _ in range(fields.uint(1)):
@@ -115,7 +114,7 @@ def clean_hvcc(payload: bytes, where: str) -> tuple[bytes, int]:
         if units:
             body = b"".join(len(unit).to_bytes(2, "big") + unit for unit in units)
             arrays.append(bytes((first & 0xBF,)) + len(units).to_bytes(2, "big") + body)
-    return head + bytes((len(arrays),)) + b"".join(arrays), length_size
+    return head + bytes((len(arrays),)) + b"".join(arrays)
 
 
 def clean_av1c(payload: bytes, where: str) -> bytes:

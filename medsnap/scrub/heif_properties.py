@@ -43,7 +43,7 @@ def canonical(kind: bytes, payload: bytes, where: str) -> bytes | None:
 
 def alpha_urn(payload: bytes) -> bytes:
     """Return the URN of an auxC property that marks an alpha plane, else nothing (6.5.8)."""
-    urn = payload[4:].split(b"\0", 1)[0]
+    urn = payload[4:64].split(b"\0", 1)[0]
     return urn if urn in ALPHA and payload[:4] == bytes(4) else b""
 
 
@@ -59,12 +59,11 @@ def _fixed(kind: bytes, payload: bytes, where: str) -> bytes:
     return payload
 
 
-def _pixi(payload: bytes, where: str) -> bytes | None:
+def _pixi(payload: bytes, where: str) -> bytes:
     if len(payload) < 5 or len(payload) < 5 + payload[4]:
         raise Malformed("an image property ends too early", where=where)
-    if payload[:4] != bytes(4):
-        return None  # a later version; it only describes
-    return payload[: 5 + payload[4]]
+    # Later forms append sampling and a free channel name; the bit depths are all that readers need.
+    return bytes(4) + payload[4 : 5 + payload[4]]
 
 
 def _colr(payload: bytes, where: str) -> bytes | None:

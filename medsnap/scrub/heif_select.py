@@ -28,10 +28,9 @@ class Selection:
 def select(source: memoryview, found: HeifView) -> Selection:
     """Choose the items that stay. Raises Malformed, Unsupported (23008-12, 6.4 and 6.6)."""
     dimg = _derivations(found)
-    kept = _needed(found, dimg, found.primary)
+    kept = _needed(found, dimg, {found.primary})
     alphas = _alphas(source, found, kept)
-    for alpha in alphas:
-        kept |= _needed(found, dimg, alpha)
+    kept |= _needed(found, dimg, set(alphas))
     _refuse_unknown_references(found, kept)
     return Selection(
         items=tuple(number for number in found.items if number in kept),
@@ -50,10 +49,10 @@ def _derivations(found: HeifView) -> dict[int, tuple[int, ...]]:
     return dimg
 
 
-def _needed(found: HeifView, dimg: dict[int, tuple[int, ...]], root: int) -> set[int]:
-    """Collect an item and all it is derived from, level by level; a loop never ends the levels."""
+def _needed(found: HeifView, dimg: dict[int, tuple[int, ...]], roots: set[int]) -> set[int]:
+    """Collect items and all they are derived from, level by level; a loop never ends the levels."""
     kept: set[int] = set()
-    level = {root}
+    level = roots
     for _ in range(MAX_DEPTH):
         if not level:
             return kept
@@ -63,7 +62,9 @@ def _needed(found: HeifView, dimg: dict[int, tuple[int, ...]], root: int) -> set
                 following.update(dimg.get(number, ()))
         kept |= level
         level = following
-    raise Malformed("images are derived from each other in a loop or too deep", where=f"iref, item {root}")
+    raise Malformed(
+        "images are derived from each other in a loop or too deep", where=f"iref, item {min(roots)}"
+    )
 
 
 def _kind(found: HeifView, number: int) -> bytes:
@@ -95,7 +96,7 @@ def _alphas(source: memoryview, found: HeifView, kept: set[int]) -> frozenset[in
 
 def _is_alpha(source: memoryview, found: HeifView, number: int) -> bool:
     return any(
-        box.type == b"auxC" and alpha_urn(bytes(source[box.body : box.stop]))
+        box.type == b"auxC" and alpha_urn(bytes(source[box.body : min(box.stop, box.body + 64)]))
         for box, _ in found.properties_of(number)
     )
 

@@ -29,11 +29,12 @@ def full(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
 
 
 def ftyp(brands: Sequence[bytes]) -> bytes:
-    """Write the file type with the known brands; minor version 0 (4.3)."""
-    if brands[0] not in BRANDS:
-        raise Unsupported("the major brand of the file is not one of a still image", where="ftyp, byte 8")
+    """Write the file type with the known brands, the first of them as the major one (4.3)."""
+    major = next((brand for brand in brands if brand in BRANDS), None)
+    if major is None:
+        raise Unsupported("no brand of the file is one of a still image", where="ftyp, byte 8")
     kept = dict.fromkeys(brand for brand in brands[1:] if brand in BRANDS)
-    return box(b"ftyp", brands[0], bytes(4), *kept)
+    return box(b"ftyp", major, bytes(4), *kept)
 
 
 def head(

@@ -36,6 +36,9 @@ def full(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
     return box(kind, struct.pack(">I", version << 24 | flags), *parts)
 
 
+DREF = full(b"dref", 0, 0, b"\0\0\0\1", full(b"url ", 0, 1))
+
+
 @dataclass
 class Part:
     """An item: what it is and where its data goes (mdat, second, idat, tail, nowhere)."""

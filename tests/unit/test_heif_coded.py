@@ -36,6 +36,7 @@ def av1(stream: bytes) -> bytes:
         (nal(39, b"\x90\4\0\x64\0\x32\x80" + SECRET) + FAKE_SLICE, FAKE_SLICE),
         (nal(39, b"\xff\x10\1x\x80") + FAKE_SLICE, FAKE_SLICE),
         (nal(35, b"\x10") + FAKE_SLICE + nal(38, b"\xff\xff\x80") + nal(55, SECRET), FAKE_SLICE),
+        (FAKE_SLICE + bytes(7), FAKE_SLICE),  # aligned with zeros
         (nal(33, b"sps") + FAKE_SLICE, nal(33, b"sps") + FAKE_SLICE),
         (FAKE_SLICE + nal(19, b"\x20more"), FAKE_SLICE + nal(19, b"\x20more")),
     ],
@@ -51,7 +52,7 @@ def test_hevc(stream: bytes, kept: bytes) -> None:
         (FAKE_SLICE + FAKE_SLICE, Unsupported),
         (FAKE_SLICE + nal(19, b"\x80x", layer=33), Unsupported),
         (FAKE_SLICE[:-1], Malformed),
-        (FAKE_SLICE + b"\0\0\0", Malformed),
+        (FAKE_SLICE + b"\0\0\0\0x", Malformed),
         (b"\0\0\0\1\x26" + FAKE_SLICE, Malformed),
         (b"\xff\xff\xff\xff" + FAKE_SLICE, Malformed),
         (FAKE_SLICE + b"\0\0\0\3\xa6\1\x80", Malformed),
@@ -119,7 +120,7 @@ SPS = b"\x42\1sps"
     ],
 )
 def test_hevc_configuration(setup: bytes, kept: bytes) -> None:
-    assert heif_coded.clean_hvcc(setup, "hvcC") == (kept, 4)
+    assert heif_coded.clean_hvcc(setup, "hvcC") == kept
 
 
 @pytest.mark.parametrize(

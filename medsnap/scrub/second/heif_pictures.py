@@ -46,6 +46,7 @@ def check_pictures(file: memoryview, tables: Tables) -> None:
         if known is None or not known(value):
             raise NotClean("a property that is unknown or too long", where="ipco")
     planes, made_of = tables.targets("auxl"), tables.targets("dimg")
+    checked: set[tuple[int, str, bytes]] = set()  # tiles may share their bytes
     for item, kind in tables.kinds.items():
         where = f"item {item}"
         if ("auxC" in tables.property_names(item)) != (item in planes):
@@ -55,20 +56,26 @@ def check_pictures(file: memoryview, tables: Tables) -> None:
         if kind in ("hvc1", "av01"):
             if source != "file" or inputs:
                 raise NotClean("a coded picture at an unexpected place", where=where)
-            _coded(file[start:stop], kind, tables, item)
+            setup = _setup(tables, item, kind)
+            if (start, kind, setup) not in checked:
+                checked.add((start, kind, setup))
+                _coded(file[start:stop], setup, kind, where)
         else:
             low = tables.idat[0]
             data = bytes(file[low + start : low + stop]) if source == "idat" else b""
             _derived(kind, data, inputs, where, source)
 
 
-def _coded(data: memoryview, kind: str, tables: Tables, item: int) -> None:
-    setup = tables.property_values(item, "hvcC" if kind == "hvc1" else "av1C")
-    if len(setup) != 1:
+def _setup(tables: Tables, item: int, kind: str) -> bytes:
+    found = tables.property_values(item, "hvcC" if kind == "hvc1" else "av1C")
+    if len(found) != 1:
         raise NotClean("a picture without one decoder configuration", where=f"item {item}")
-    clean = check_hevc(data, setup[0][21] % 4 + 1) if kind == "hvc1" else check_av1(data)
-    if not clean:
-        raise NotClean("coded data that holds something else than one picture", where=f"item {item}")
+    return found[0]
+
+
+def _coded(data: memoryview, setup: bytes, kind: str, where: str) -> None:
+    if not (check_hevc(data, setup[21] % 4 + 1) if kind == "hvc1" else check_av1(data)):
+        raise NotClean("coded data that holds something else than one picture", where=where)
 
 
 def _derived(kind: str, data: bytes, inputs: int, where: str, source: str) -> None:
