@@ -1,0 +1,61 @@
+# Everything runs in .venv, which each target makes when it is missing. DEMO_DIR and JOBS may be set.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_DIR ?= demo-day
+STAMP := $(VENV)/.medsnap-installed
+DEV_STAMP := $(VENV)/.medsnap-dev
+MODELS := $(CURDIR)/.tools/models
+
+.PHONY: help demo test check bench deep models wheelhouse clean
+
+help:
+	@echo "make demo    install, then run the main job on a made-up clinic day (DEMO_DIR=$(DEMO_DIR))"
+	@echo "make test    install, then run all tests"
+	@echo "make check   ruff, mypy, import contracts"
+	@echo "make bench   figures, each beside a peer in the same run"
+	@echo "make deep    fuzzing and random kills: long, by hand"
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "medsnap needs Python 3.11 or newer; $(PYTHON) is older (set PYTHON=python3.12, say)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "Python cannot make virtual environments here."; \
+	       echo "On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "making .venv failed; on Debian: sudo apt-get install python3-venv"; exit 1; }
+
+$(STAMP): pyproject.toml | $(VENV)/bin/python
+	@echo "installing medsnap into .venv (a few minutes the first time) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[all]'
+	@touch $@
+
+$(DEV_STAMP): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+models: $(STAMP)
+	@MEDSNAP_MODELS=$(MODELS) $(BIN)/medsnap models install --quiet
+
+demo: $(STAMP) models
+	@MEDSNAP_MODELS=$(MODELS) $(BIN)/medsnap demo $(DEMO_DIR)
+
+test: $(DEV_STAMP) models
+	@MEDSNAP_MODELS=$(MODELS) $(BIN)/python -m pytest -n $${JOBS:-auto} --dist worksteal -m 'not slow' $(PYTEST_ARGS)
+
+check: $(DEV_STAMP)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: $(DEV_STAMP) models
+	@for script in benchmarks/*.py; do echo "== $$script"; MEDSNAP_MODELS=$(MODELS) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $$script || exit 1; done
+
+deep: $(DEV_STAMP) models
+	@MEDSNAP_MODELS=$(MODELS) $(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+wheelhouse: $(STAMP)
+	@$(BIN)/python -m pip wheel --quiet -w wheelhouse '.[all]'
+	@echo "wheelhouse/ is complete: on the machine without a network run"
+	@echo "  pip install --no-index --find-links wheelhouse 'medsnap[all]'"
+
+clean:
+	rm -rf $(VENV) build dist wheelhouse
