@@ -63,18 +63,22 @@ class Log:
             raise Tampered("the checkpoint belongs to another log", where="log/checkpoint")
         return head
 
-    def append(self, entries: Sequence[bytes], signer: Signer) -> Checkpoint:
+    def append(self, entries: Sequence[bytes], signer: Signer, *, seen: bytes | None = None) -> Checkpoint:
         """Append entries durably and return the new signed checkpoint.
 
         Bundles and tiles are synced first, the checkpoint replaces the old one last: after a crash
-        the log is as before, and the next append writes over what was left. Raises Tampered when
-        the log does not match its checkpoint, Locked, IoFailed, TooLarge.
+        the log is as before, and the next append writes over what was left. With `seen`, a
+        checkpoint that this host keeps outside the vault, it never signs a log that was put back to
+        an older state. Raises Tampered when the log does not match its checkpoint or `seen`,
+        Locked, IoFailed, TooLarge.
         """
         if any(len(e) > tiles.MAX_ENTRY for e in entries):
             raise TooLarge(f"a log entry exceeds {tiles.MAX_ENTRY} bytes")
         with self._locked():
             head = self.head() or self._publish(0, merkle.EMPTY_ROOT, signer)
-            self._check_root(head)
+            self._check_root(head, head)
+            if seen is not None:
+                self._check_root(head, heads.parse_unverified(seen))
             if not entries:
                 return head
             full = self._write(head.size, entries)
@@ -104,13 +108,17 @@ class Log:
         self._files.write(CHECKPOINT, head.note)
         return head
 
-    def _check_root(self, head: Checkpoint) -> None:
-        """Never sign on top of a tree that is not the signed one."""
-        root = merkle.range_root(0, head.size, lambda level, i: self._files.node(head.size, level, i))
-        if root != head.root:
+    def _check_root(self, head: Checkpoint, earlier: Checkpoint) -> None:
+        """Never sign on top of a tree that does not begin with a tree that was signed."""
+        if earlier.size > head.size:
             raise Tampered(
-                f"the tiles do not give the root of the checkpoint at entry {head.size}",
+                f"the log was cut: it has {head.size} entries, this host has seen {earlier.size}",
                 where="log/checkpoint",
+            )
+        root = merkle.range_root(0, earlier.size, lambda level, i: self._files.node(head.size, level, i))
+        if root != earlier.root:
+            raise Tampered(
+                f"the tiles do not give the signed root at entry {earlier.size}", where="log/checkpoint"
             )
 
     def _write(self, size: int, entries: Sequence[bytes]) -> list[str]:

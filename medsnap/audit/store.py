@@ -48,11 +48,15 @@ def record(
     signer: Signer,
     random: Callable[[int], bytes],
     commit: Sha256 | None = None,
+    seen: bytes | None = None,
 ) -> Checkpoint:
-    """Seal one event and append its leaf, durably: when this returns, the event is in the log."""
+    """Seal one event and append its leaf, durably: when this returns, the event is in the log.
+
+    `seen` is the last checkpoint that this host keeps outside the vault, as in `Log.append`.
+    """
     entry, sealed = events.leaf(event, auditors, random, commit)
     put(log, sealed)
-    return log.append([entry], signer)
+    return log.append([entry], signer, seen=seen)
 
 
 def leaves(log: Log) -> Iterator[events.Leaf]:

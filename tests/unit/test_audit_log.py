@@ -285,6 +285,19 @@ def test_a_fork_is_found_with_an_outside_checkpoint(tmp_path: Path) -> None:
         same.verify(KNOWN, witnessed=kept.note)
 
 
+@pytest.mark.parametrize("size", [1, 5, 256, 300])
+def test_a_host_never_signs_a_log_that_was_put_back(tmp_path: Path, size: int) -> None:
+    log = filled(tmp_path / "a", size)
+    seen = log.append([], SIGNER).note
+    assert log.append([b"x"], SIGNER, seen=seen).size == size + 1
+    back = filled(tmp_path / "b", size - 1) if size > 1 else Log(tmp_path / "b", ORIGIN)
+    with pytest.raises(Tampered, match="this host has seen"):
+        back.append([b"x"], SIGNER, seen=seen)
+    back.append([b"another", b"and one more"], SIGNER)
+    with pytest.raises(Tampered, match=f"signed root at entry {size}"):
+        back.append([b"x"], SIGNER, seen=seen)
+
+
 @pytest.mark.parametrize("name", ["garbage", "unsigned", "other origin", "thief"])
 def test_an_outside_checkpoint_that_proves_nothing_is_refused(tmp_path: Path, name: str) -> None:
     log = filled(tmp_path / "a", 3)

@@ -181,6 +181,12 @@ def test_keys_that_are_not_canonical_are_refused(public: bytes) -> None:
         ed25519.check_public(public)
 
 
+def test_a_second_spelling_of_a_point_is_refused() -> None:
+    for y in range(19):  # only these have one: y + p still fits into 255 bits
+        assert ed25519._decode((y + P).to_bytes(32, "little")) is None
+    assert ed25519._decode((3).to_bytes(32, "little")) is not None
+
+
 def test_a_key_with_a_small_part_is_refused() -> None:
     from medsnap.crypto.ed25519 import _add, _decode
 
