@@ -64,10 +64,22 @@ def transparent() -> Heif:
     return Heif([make.hevc_item(1), plane], [(b"auxl", 2, [1])])
 
 
+def transparent_grid() -> Heif:
+    """Both planes are grids; writers put the alpha mark on the grid and on its tiles."""
+    file = make.tiled()
+    plane = make.grid(10, 1, 2)
+    tiles = [make.hevc_item(11, 30, hidden=True), make.hevc_item(12, 60, hidden=True)]
+    for part in (plane, *tiles):
+        part.props.append((b"auxC", make.ALPHA, True))
+    file.parts += [plane, *tiles]
+    file.refs += [(b"dimg", 10, [11, 12]), (b"auxl", 10, [1])]
+    return file
+
+
 @pytest.mark.parametrize(
     "build",
-    [lambda: Heif([make.hevc_item(1)]), make.tiled, turned, overlay, identity, transparent],
-    ids=["single", "grid", "turned grid", "overlay", "identity", "alpha"],
+    [lambda: Heif([make.hevc_item(1)]), make.tiled, turned, overlay, identity, transparent, transparent_grid],
+    ids=["single", "grid", "turned grid", "overlay", "identity", "alpha", "alpha grid"],
 )
 def test_hevc_pixels_are_equal(build: Callable[[], Heif]) -> None:
     data = dressed(build()).build()

@@ -45,11 +45,13 @@ def check_pictures(file: memoryview, tables: Tables) -> None:
         known = PROPERTIES.get(name)
         if known is None or not known(value):
             raise NotClean("a property that is unknown or too long", where="ipco")
-    planes, made_of = tables.targets("auxl"), tables.targets("dimg")
+    made_of = tables.targets("dimg")
+    planes, alpha = _planes(tables, made_of)
     checked: set[tuple[int, str, bytes]] = set()  # tiles may share their bytes
     for item, kind in tables.kinds.items():
         where = f"item {item}"
-        if ("auxC" in tables.property_names(item)) != (item in planes):
+        marked = "auxC" in tables.property_names(item)
+        if (item in planes and not marked) or (marked and item not in alpha):
             raise NotClean("an alpha mark on a picture that is no alpha plane", where=where)
         source, (start, stop) = tables.places[item]
         inputs = len(made_of.get(item, ()))
@@ -64,6 +66,19 @@ def check_pictures(file: memoryview, tables: Tables) -> None:
             low = tables.idat[0]
             data = bytes(file[low + start : low + stop]) if source == "idat" else b""
             _derived(kind, data, inputs, where, source)
+
+
+def _planes(tables: Tables, made_of: dict[int, tuple[int, ...]]) -> tuple[set[int], set[int]]:
+    """Find the alpha planes, and with them the tiles they are made of, which may carry the mark too."""
+    planes = set(tables.targets("auxl"))
+    alpha: set[int] = set()
+    waiting = list(planes)
+    while waiting:
+        item = waiting.pop()
+        if item not in alpha:
+            alpha.add(item)
+            waiting.extend(made_of.get(item, ()))
+    return planes, alpha
 
 
 def _setup(tables: Tables, item: int, kind: str) -> bytes:
