@@ -1,86 +1,29 @@
-"""decide(): the cases of the hospital's own policy, and M1-M19 one by one."""
+"""decide(): the cases of the hospital's own policy; missing facts, consent, time, the record."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from medsnap import policy
-from medsnap.model.decision import (
-    DeviceClass,
-    DeviceEvidence,
-    Evidence,
-    LeakKind,
-    LeakSign,
-    Person,
-    Verb,
+from medsnap.model.codec import canonical, from_json, to_json
+from medsnap.model.decision import DeviceClass, DeviceEvidence, LeakKind, LeakSign, Verb
+from medsnap.model.finding import State
+from tests.builders.policy import (
+    HOSPITAL,
+    NOW,
+    decide,
+    described,
+    edited,
+    given,
+    ordinary,
+    unlooked,
 )
-from medsnap.model.finding import Detector, Reading, State, Statement
-from medsnap.model.study import Description
-from medsnap.policy import Policy
-
-NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
-HOSPITAL = policy.load(policy.packaged("hospital"))
-CLINIC = policy.load(policy.packaged("little-clinic"))
-CENTERFACE = Detector(name="centerface", version="1", model="ab" * 32)
-MANAGED = DeviceEvidence(
-    device_class=DeviceClass.MANAGED,
-    asset="WARD-TAB-07",
-    os="ios",
-    os_version="18.1",
-    last_seen=date(2026, 11, 20),
-    inventory_date=date(2026, 11, 23),
-)
-OPERATOR = Person(
-    staff_id="r.lind", roles=("nurse",), valid_from=date(2026, 1, 1), valid_until=date(2027, 1, 1)
-)
-
-
-def looked(rules: Policy, *features: str, but: tuple[str, ...] = ()) -> tuple[Statement, ...]:
-    """Two reviewers who saw none of the features."""
-    return tuple(
-        Statement(feature=name, seen=False, person=person, role="reviewer")
-        for name in features or rules.features
-        if name not in but
-        for person in ("m.one", "m.two")
-    )
-
-
-def ordinary(rules: Policy = HOSPITAL, **changes: Any) -> Evidence:
-    """An ordinary photo of an ordinary site that people have looked at."""
-    plain = Evidence(
-        statements=looked(rules),
-        device=MANAGED,
-        description=Description(body_site="forearm", laterality="left", view="regional", reason="assessment"),
-        department="surgery" if rules is HOSPITAL else "clinic",
-        patient_age=40,
-        listed=True,
-        manifest_given=True,
-    )
-    return replace(plain, **changes)
-
-
-def described(**changes: str | None) -> Description:
-    return replace(ordinary().description, **changes)
-
-
-def given(features: Mapping[str, float | State], rules: Policy = HOSPITAL) -> dict[str, Any]:
-    """Features as a policy test writes them: a score, seen, or not_checked."""
-    readings = [
-        Reading(feature=name, detector=CENTERFACE, score=score)
-        for name, score in features.items()
-        if isinstance(score, float) and not isinstance(score, State)
-    ]
-    seen = [
-        Statement(feature=name, seen=True, person="r.lind", role="reviewer")
-        for name, state in features.items()
-        if state is State.SEEN
-    ]
-    return {"readings": tuple(readings), "statements": looked(rules, but=tuple(features)) + tuple(seen)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,3 +115,135 @@ def test_the_hospital_decides_as_its_own_test_file_says(case: Case) -> None:
     assert case.decided_by in (None, decision.decided_by)
     assert case.may_leave_to is None or decision.may_leave_to == case.may_leave_to
     assert case.provisional is None or bool(decision.provisional) is case.provisional
+
+
+class TestMissing:
+    """M5: a missing fact counts against opening."""
+
+    @pytest.mark.parametrize(
+        ("site", "age", "verb"),
+        [
+            ("forearm", None, Verb.RESTRICT),
+            ("groin", None, Verb.SAFEGUARD),
+            (None, None, Verb.SAFEGUARD),
+            ("no such place", None, Verb.SAFEGUARD),
+            ("groin", 9, Verb.SAFEGUARD),
+            ("groin", 40, Verb.RESTRICT),
+        ],
+    )
+    def test_not_checked_matches_only_where_it_could_be_intimate(
+        self, site: str | None, age: int | None, verb: Verb
+    ) -> None:
+        decision = decide(unlooked(description=described(body_site=site), patient_age=age))
+        assert decision.verb is verb
+        assert bool(decision.provisional) is (verb is Verb.SAFEGUARD)
+
+    @pytest.mark.parametrize("reason", [None, "injury", "injurry"])
+    def test_a_reason_that_nobody_knows_counts_as_injury(self, reason: str | None) -> None:
+        decision = decide(ordinary(description=described(reason=reason), patient_age=9))
+        assert (decision.compartment, decision.decided_by) == ("safeguarding", "rules.child-injury")
+        assert decision.provisional == (() if reason == "injury" else ("reason",))
+
+    def test_an_age_that_cannot_be_is_missing(self) -> None:
+        for age in (-1, 500):
+            decision = decide(ordinary(**given({"intimate_region": State.SEEN}) | {"patient_age": age}))
+            assert decision.provisional == ("patient_age",)
+
+
+class TestConsent:
+    """C1, C2 and the exports that are not care."""
+
+    rules = edited(("may_carry: [], dates: shift", "may_carry: [general, identifiable], dates: shift"))
+
+    @pytest.mark.parametrize(
+        ("consent", "changes", "goes"),
+        [
+            ((), {}, False),
+            ((("teaching", "written"),), {}, True),
+            ((("teaching", "verbal"),), {}, False),
+            ((("teaching", "written"), ("teaching", "withdrawn")), {}, False),
+            ((("teaching", "maybe"),), {}, False),
+            ((("publication", "written"),), {}, False),
+            ((("teaching", "written"),), given({"face": 0.9}), False),
+            ((("teaching", "written"),), {"statements": ()}, False),
+        ],
+    )
+    def test_teaching(
+        self, consent: tuple[tuple[str, str], ...], changes: dict[str, Any], goes: bool
+    ) -> None:
+        decision = decide(ordinary(**(changes | {"consent": consent})), self.rules)
+        assert ("teaching-library" in decision.may_leave_to) is goes
+
+    @pytest.mark.parametrize("word", ["refused", "Withdrawn"])
+    def test_care_that_was_refused_waits(self, word: str) -> None:
+        decision = decide(ordinary(consent=(("treatment", word),)))
+        assert (decision.verb, decision.decided_by) == (Verb.QUARANTINE, "consent.treatment")
+
+    def test_a_photo_made_for_teaching_needs_its_consent(self) -> None:
+        decision = decide(ordinary(purpose="teaching"))
+        assert (decision.verb, decision.decided_by) == (Verb.QUARANTINE, "consent.teaching")
+
+
+LIBRARY = "library: {as: folder, purpose: teaching, may_carry: [general]"
+
+
+class TestInForce:
+    """M13, M16: only the argument is the clock."""
+
+    @pytest.mark.parametrize(
+        ("day", "verb", "goes"),
+        [
+            (datetime(2025, 12, 31, tzinfo=UTC), Verb.QUARANTINE, ()),
+            (datetime(2026, 11, 30, tzinfo=UTC), Verb.ACCEPT, ("ehr", "pacs", "library")),
+            (datetime(2026, 12, 30, tzinfo=UTC), Verb.ACCEPT, ("ehr", "pacs")),
+            (datetime(2026, 12, 31, tzinfo=UTC), Verb.QUARANTINE, ()),
+        ],
+    )
+    def test_in_date_in_grace_and_out(self, day: datetime, verb: Verb, goes: tuple[str, ...]) -> None:
+        rules = edited(
+            ("until: 2036-12-31", "until: 2026-11-30"),
+            (", seen_within: 14 days", ""),
+            ("teaching-library: {as: folder, purpose: teaching, may_carry: []", LIBRARY),
+        )
+        decision = decide(ordinary(consent=(("teaching", "written"),)), rules, day)
+        assert (decision.verb, decision.may_leave_to) == (verb, goes)
+        assert decision.policy.in_force is (verb is Verb.ACCEPT)
+        assert bool(decision.opened_by) is (verb is Verb.ACCEPT)
+
+    def test_the_same_arguments_give_the_same_record(self) -> None:
+        assert decide(unlooked()) == decide(unlooked())
+
+
+class TestRecord:
+    """M14, M17, and the digest."""
+
+    def test_the_record_names_policy_and_evidence(self) -> None:
+        evidence = unlooked()
+        decision = decide(evidence)
+        assert decision.policy == HOSPITAL.ref
+        assert (decision.policy.signed, decision.policy.baseline) == ("unsigned", 1)
+        assert decision.at == "2026-11-24T09:30:00Z"
+        assert decision.evidence == hashlib.sha256(canonical(evidence)).hexdigest()
+        assert all(vote.where.rpartition(":")[2].isdigit() for vote in decision.votes)
+        assert from_json(type(decision), to_json(decision)) == decision
+
+    def test_reasons_point_at_the_lines_that_say_them(self) -> None:
+        lines = policy.packaged("hospital").read_text("utf-8").splitlines()
+        decision = decide(ordinary(**given({"face": 0.93, "jewellery": State.SEEN})))
+        for vote in decision.votes:
+            name, _, number = vote.where.partition(":")
+            if vote.path.startswith("features."):
+                assert name == "hospital.yaml"
+                assert lines[int(number) - 1].split(":")[0].strip() == vote.path.removeprefix("features.")
+
+    def test_the_whole_study_follows(self) -> None:
+        child = decide(ordinary(description=described(reason="injury"), patient_age=9))
+        votes = policy.study_votes(HOSPITAL, child)
+        assert [(v.path, v.compartment) for v in votes] == [("rules.child-injury", "safeguarding")]
+        other = policy.decide(HOSPITAL, ordinary(patient_age=9), NOW, study=votes)
+        assert (other.verb, other.compartment) == (Verb.RESTRICT, "safeguarding")
+        assert policy.study_votes(HOSPITAL, decide(ordinary())) == ()
+
+    def test_what_waits_is_never_under_the_key_of_all_staff(self) -> None:
+        decision = decide(ordinary(device=DeviceEvidence()))
+        assert (decision.compartment, decision.opened_by) == ("identifiable", ("medical-illustration",))
