@@ -1,0 +1,59 @@
+"""Real photos through the independent oracle: clean by its strict rules, or refused with a reason."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from medsnap.errors import MedsnapError
+from medsnap.formats.sniff import sniff
+from medsnap.model.photo import MediaType
+from medsnap.scrub import clean, scrub
+
+_MINE = {MediaType.JPEG: 56, MediaType.PNG: 10, MediaType.WEBP: 7}  # clean at least
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.fixture(scope="module")
+def scrubbed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Copies of the corpus' photos of these formats, and what the scrub made of them."""
+    source, target = tmp_path_factory.mktemp("in"), tmp_path_factory.mktemp("out")
+    for path in sorted((corpus / "photos").iterdir()):
+        data = path.read_bytes()
+        if sniff(data) not in _MINE:
+            continue
+        (source / path.name).write_bytes(data)
+        try:
+            done = clean(data)
+        except MedsnapError:
+            continue
+        (target / path.name).write_bytes(done.data(data))
+    return source, target
+
+
+def test_the_oracle_finds_nothing(
+    scrubbed: tuple[Path, Path], checkers: Path, tool: Callable[[str], str], tmp_path: Path
+) -> None:
+    tool("exiftool")
+    records = tmp_path / "records.jsonl"
+    oracle = [sys.executable, str(checkers / "scrub_oracle.py"), *map(str, scrubbed)]
+    subprocess.run([*oracle, "--json", str(records), "--summary-only"], check=False, capture_output=True)
+    verdicts = [json.loads(line) for line in records.read_text().splitlines()]
+    wrong = [(v["file"], v["reasons"]) for v in verdicts if not v["pass_strict"] and not v.get("missing")]
+    assert wrong == []
+    for media, least in _MINE.items():
+        name = media.value.removeprefix("image/")
+        clean_ones = [v for v in verdicts if v["format"] == name and v["pass_strict"]]
+        assert len(clean_ones) >= least
+
+
+def test_real_photos_are_scrubbed_once_and_for_all(scrubbed: tuple[Path, Path]) -> None:
+    for path in scrubbed[1].iterdir():
+        data = path.read_bytes()
+        assert scrub(data) == data
