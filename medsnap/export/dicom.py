@@ -186,7 +186,7 @@ def _equipment(data: Dataset, row: PhotoRow, site: Site) -> None:
         data.ManufacturerModelName = described(facts.model, 64)
     if device and device.asset:
         # the hospital's asset tag: the phone's own serial number was removed for a reason
-        data.DeviceSerialNumber = described(device.asset, 64)
+        data.DeviceSerialNumber = exact(device.asset, 64, "asset tag")
     if device and device.os:
         data.SoftwareVersions = described(f"{device.os} {device.os_version or ''}", 64)
 

@@ -82,6 +82,8 @@ def webp_lossless(data: bytes) -> bool:
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         if name in {b"VP8L", b"VP8 "}:
             return name == b"VP8L"
+        if name in {b"ANIM", b"ANMF"}:
+            return False  # a moving picture; decoding refuses it by that name
         at += 8 + size + (size & 1)
         if at >= len(data):
             break
