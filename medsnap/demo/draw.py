@@ -20,9 +20,10 @@ def skin(rng: Random, *, tone: int, wound: bool = True, ruler: bool = True) -> I
 
     picture = Image.new("RGB", SIZE, rng.choice(_DRAPES))
     outline = _limb(rng, rng.randint(-120, 120))
-    picture.paste(_SKINS[tone % len(_SKINS)], (0, 0), _soft(outline, 14))
+    colour = _SKINS[tone % len(_SKINS)]
+    picture.paste(colour, (0, 0), _soft(outline, 14))
     if wound:
-        _wound(picture, rng)
+        _wound(picture, rng, colour)
     shade = Image.linear_gradient("L").rotate(90).resize(SIZE).point([160 + v // 3 for v in range(256)])
     picture = _multiplied(picture, shade)
     if ruler:
@@ -41,14 +42,16 @@ def _limb(rng: Random, lean: int) -> list[tuple[float, float]]:
     return upper + lower
 
 
-def _wound(picture: Image.Image, rng: Random) -> None:
-    x, y = rng.randint(560, 1040), rng.randint(480, 720)
-    for size, colour, soft in ((210, (190, 92, 84), 34), (130, (150, 34, 36), 12), (60, (214, 168, 96), 10)):
-        outline = [
-            (x + size * (0.8 + 0.3 * rng.random()) * math.cos(a), y + size * 0.7 * math.sin(a))
-            for a in (k * math.tau / 28 for k in range(28))
-        ]
-        picture.paste(colour, (0, 0), _soft(outline, soft))
+def _wound(picture: Image.Image, rng: Random, tone: tuple[int, int, int]) -> None:
+    """A graze: long, irregular, in strips. (A round one with a bright centre is an eye to a detector.)"""
+    x, y = float(rng.randint(480, 640)), float(rng.randint(500, 700))
+    for dark, high, soft in ((0.92, 120, 40), (0.80, 54, 22), (0.86, 30, 14)):
+        red, green, blue = (int(c * dark) for c in tone)
+        steps = range(0, 640, 40)
+        upper = [(x + k, y + k / 9 - high * (0.5 + 0.6 * rng.random())) for k in steps]
+        lower = [(x + k, y + k / 9 + high * (0.5 + 0.6 * rng.random())) for k in reversed(steps)]
+        colour = (min(255, red + 34), green * 3 // 4, blue * 3 // 4)
+        picture.paste(colour, (0, 0), _soft(upper + lower, soft))
 
 
 def _soft(outline: list[tuple[float, float]], radius: int) -> Image.Image:
