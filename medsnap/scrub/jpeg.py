@@ -1,6 +1,6 @@
 """Plan a JPEG without metadata: an allow-list of segments, the scans as the same bytes.
 
-The new file holds SOI, JFIF, a minimal Exif (orientation 2 to 8), ICC, Adobe, then every table,
+The new file holds SOI, JFIF, a minimal Exif (orientation 2 to 8, Adobe RGB), ICC, Adobe, then every table,
 frame and scan in order, and EOI; nothing follows.
 """
 
@@ -41,11 +41,14 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     view = jpeg.view(data)
     found = _sort(data, view)
     out = Assembly()
-    orientation = _orientation(data, found) if keep.orientation else 1
+    first = _first_exif(data, found)
+    orientation = first.orientation if keep.orientation else 1
+    profile = jpeg_icc(data, view)
+    adobe_rgb = keep.icc and exif.says_adobe_rgb(first) and not (profile and icc.usable(profile))
     out.insert(b"\xff\xd8")
     _jfif(data, out, found)
-    _exif(out, orientation)
-    _icc(data, out, found, view, keep)
+    _exif(out, orientation, adobe_rgb=adobe_rgb)
+    _icc(data, out, found, profile, keep)
     _adobe(data, out, found)
     for segment in found.body:
         out.keep(segment.start, segment.stop, coded=True)
@@ -107,11 +110,10 @@ def _application(data: Buffer, found: _Sorted, segment: Segment, late: bool) -> 
         found.gone.append(segment)
 
 
-def _orientation(data: Buffer, found: _Sorted) -> int:
+def _first_exif(data: Buffer, found: _Sorted) -> tiff.Tiff:
     if found.exif is None:
-        return 1
-    payload = memoryview(data)[found.exif.body + len(EXIF_PREFIX) : found.exif.stop]
-    return tiff.read(payload, follow=False).orientation
+        return tiff.Tiff()
+    return tiff.read(memoryview(data)[found.exif.body + len(EXIF_PREFIX) : found.exif.stop])
 
 
 def _segment(marker: int, payload: bytes) -> bytes:
@@ -138,8 +140,11 @@ def _jfif(data: Buffer, out: Assembly, found: _Sorted) -> None:
         )
 
 
-def _exif(out: Assembly, orientation: int) -> None:
-    if orientation != 1:
+def _exif(out: Assembly, orientation: int, *, adobe_rgb: bool) -> None:
+    if adobe_rgb:
+        out.insert(_segment(jpeg.APP0 + 1, exif.minimal_adobe_rgb(orientation)))
+        out.render("colour", "Adobe RGB (R03)")
+    elif orientation != 1:
         out.insert(_segment(jpeg.APP0 + 1, exif.minimal(orientation)))
 
 
@@ -163,9 +168,8 @@ def _adobe(data: Buffer, out: Assembly, found: _Sorted) -> None:
         )
 
 
-def _icc(data: Buffer, out: Assembly, found: _Sorted, view: jpeg.View, keep: ScrubKeep) -> None:
+def _icc(data: Buffer, out: Assembly, found: _Sorted, profile: bytes | None, keep: ScrubKeep) -> None:
     """Keep the profile: its chunks in order, each as it is, or all numbered anew."""
-    profile = jpeg_icc(data, view)
     if profile is None:
         return
     if not keep.icc or not icc.usable(profile):

@@ -67,6 +67,16 @@ def exif(orientation: int | None = None, *, little: bool = False, secret: bool =
     return segment(0xE1, b"Exif\x00\x00" + tiff(*entries, little=little))
 
 
+def adobe_rgb(orientation: int | None = None) -> bytes:
+    """An APP1 Exif of a camera set to Adobe RGB: ColorSpace 65535, InteropIndex R03, and SECRET."""
+    import piexif
+
+    tags = {"0th": {0x013B: SECRET}, "Exif": {0xA001: 65535}, "Interop": {1: b"R03"}}
+    if orientation is not None:
+        tags["0th"][0x0112] = orientation
+    return segment(0xE1, bytes(piexif.dump(tags)))
+
+
 @cache
 def profile() -> bytes:
     """A real sRGB profile."""

@@ -19,6 +19,7 @@ from tests.builders.jpeg import SECRET
 _SEEDS = (
     j.after_soi(j.base(), j.exif(6), *j.icc(j.profile(), (300,)), j.segment(0xFE, SECRET)) + j.CLIP,
     j.after_soi(j.base(progressive=True), j.exif(3, little=True)),
+    j.after_soi(j.base("CMYK"), j.adobe_rgb(8)),
     p.picture(p.TEXT, p.raw_profile(6), p.orientation(3), parts=3) + SECRET,
     p.animation(tail=SECRET),
     w.riff(w.extended(0x28), w.chunk(b"ICCP", j.profile()), w.frame(), w.orientation(5), w.NOTE),

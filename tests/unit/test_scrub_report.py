@@ -113,6 +113,27 @@ def test_the_minimal_exif_is_canonical(value: int) -> None:
     assert exif.minimal(value) == bytes.fromhex(expected)
 
 
+@pytest.mark.parametrize("value", [None, 1, 6])
+def test_adobe_rgb_without_a_profile_stays_adobe_rgb(value: int | None) -> None:
+    data = j.after_soi(j.base(), j.adobe_rgb(value))
+    done = clean(data)
+    out = done.data(data)
+    loaded = piexif.load(out)
+    assert SECRET not in out
+    assert ("colour", "Adobe RGB (R03)") in done.report.rendering
+    assert loaded["Exif"] == {0xA001: 65535, 0xA005: 0x44 if value == 6 else 0x38}
+    assert loaded["Interop"] == {1: b"R03"}
+    assert set(loaded["0th"]) == {0x8769} | ({0x0112} if value == 6 else set())
+    assert done.report.orientation == (value or 1)
+    assert scrub(out) == out
+
+
+def test_a_profile_makes_the_adobe_rgb_mark_needless() -> None:
+    out = scrub(j.after_soi(j.base(), j.adobe_rgb(), *j.icc(j.profile())))
+    assert b"R03" not in out
+    assert b"ICC_PROFILE" in out
+
+
 @pytest.mark.parametrize("value", [0, 1, 9])
 def test_there_is_no_minimal_exif_for_others(value: int) -> None:
     with pytest.raises(ValueError, match="2 to 8"):

@@ -19,6 +19,7 @@ from tests.builders import webp as w
 from tests.builders.jpeg import SECRET
 
 _J = scrub(j.after_soi(j.base(), j.exif(6), *j.icc(j.profile(), (200,))))
+_RGB = scrub(j.after_soi(j.base(), j.adobe_rgb(6)))
 _BARE = scrub(j.without_jfif(j.base()))
 _Q = _J[_J.index(b"\xff\xdb") :][:69]
 _W = scrub(w.riff(w.extended(0x28), w.chunk(b"ICCP", j.profile()), w.frame(), w.orientation(3)))
@@ -40,6 +41,9 @@ JPEGS = {
     "orientation 9": _swap(_J, b"\x00\x06\x00\x00\x00\x00\x00\x00", b"\x00\x09\x00\x00\x00\x00\x00\x00"),
     "orientation 1": _swap(_J, b"\x00\x06\x00\x00\x00\x00\x00\x00", b"\x00\x01\x00\x00\x00\x00\x00\x00"),
     "Exif with a second tag": j.after_soi(_BARE, j.exif(6)),
+    "Adobe RGB with another index": _swap(_RGB, b"R03", b"R98"),
+    "Adobe RGB with orientation 1": _swap(_RGB, b"\x00\x06\x00\x00\x87\x69", b"\x00\x01\x00\x00\x87\x69"),
+    "Adobe RGB with a tail": _swap(_RGB, b"\xff\xe1\x00\x5e", b"\xff\xe1\x00\x60"),
     "Exif with a tail": _swap(_J, b"\xff\xe1\x00\x22", b"\xff\xe1\x00\x23"),
     "Exif before JFIF": j.after_soi(scrub(j.base()), _J[_J.index(b"\xff\xe1") :][:36]),
     "JFIF with a thumbnail": j.after_soi(j.without_jfif(scrub(j.base())), j.jfif_with_thumbnail()),
