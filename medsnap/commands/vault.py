@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -255,11 +257,12 @@ def check(io: Io, vault: VaultOption = None) -> Result:
     pinned = host.read_pin(folder).root if (folder / host.PIN).is_file() else None
     trouble: list[Problem] = []
     logged = None
-    try:
-        logged = set(store.commits(log_of(place, signed.directory)))
-    except MedsnapError as fault:
-        trouble.append(Problem(fault.where or "log", fault.message))
-    report = checking.check(place, root_vkey=pinned, logged=logged, waiting=_waiting(folder))
+    with _at_rest(place):
+        try:
+            logged = set(store.commits(log_of(place, signed.directory)))
+        except MedsnapError as fault:
+            trouble.append(Problem(fault.where or "log", fault.message))
+        report = checking.check(place, root_vkey=pinned, logged=logged, waiting=_waiting(folder))
     problems = [*report.problems, *trouble]
     for problem in problems:
         io.record({"type": "problem", "where": problem.where, "what": problem.what})
@@ -281,7 +284,7 @@ def check(io: Io, vault: VaultOption = None) -> Result:
 
 
 def _waiting(folder: Path) -> frozenset[str]:
-    """Objects that this host's journal will still commit or set aside."""
+    """Ids in this host's journal: a run that was cut off left them, the next one deals with them."""
     from medsnap.vault.host import JOURNAL
     from medsnap.vault.journal import Journal
 
@@ -289,10 +292,26 @@ def _waiting(folder: Path) -> frozenset[str]:
         return frozenset()
     journal = Journal(folder / JOURNAL)
     try:
-        rows = {o.object for row in journal.pending() for o in row.objects}
-        return frozenset(rows | set(journal.intents()))
+        rows = {str(o.object) for row in journal.pending() for o in row.objects}
+        opening = journal.opening()
+        half = {opening.commit, *opening.batches} if opening else set()
+        return frozenset(rows | half | set(journal.intents()))
     finally:
         journal.close()
+
+
+@contextlib.contextmanager
+def _at_rest(vault: Path) -> Iterator[None]:
+    """Keep ingest out while checking, else its half-made commit would look like damage. Raises Locked."""
+    from medsnap.platform import kernel_lock
+    from medsnap.vault.writer import LOCK
+
+    with contextlib.ExitStack() as held:
+        # a copy on a read-only medium, or somebody else's vault: nobody to keep out, or no right to
+        with contextlib.suppress(OSError):
+            if (vault / LOCK).exists():  # else nobody has ever added here, and check changes nothing
+                held.enter_context(kernel_lock(vault / LOCK, what="the vault"))
+        yield
 
 
 @command()

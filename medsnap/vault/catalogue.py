@@ -31,7 +31,7 @@ FILE = "catalogue.age"
 MAX_FILE = 4 << 30
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS scope (scope TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS seen (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS photo (
   n INTEGER PRIMARY KEY, object TEXT UNIQUE NOT NULL, compartment TEXT NOT NULL, at TEXT NOT NULL,
   state TEXT NOT NULL, verb TEXT NOT NULL, matched TEXT NOT NULL, mrn TEXT, issuer TEXT,
@@ -115,8 +115,8 @@ class Catalogue:
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - fixed names
             self._db.execute("INSERT INTO scope VALUES (?)", (scope,))
             self._changed = True
-        seen = {row for (row,) in self._db.execute("SELECT sha256 FROM seen")}
-        fresh = [c for c in reader.commits() if c.sha256 not in seen]
+        seen = {row for (row,) in self._db.execute("SELECT id FROM seen")}
+        fresh = reader.commits(seen)
         for signed in fresh:
             before = len(reader.problems)
             with self._transaction():
@@ -124,7 +124,7 @@ class Catalogue:
                     self._take(compartment, event, reader)
                 # a commit with a broken batch is not "seen": it is looked at again when mended
                 if len(reader.problems) == before:
-                    self._db.execute("INSERT INTO seen VALUES (?)", (signed.sha256,))
+                    self._db.execute("INSERT INTO seen VALUES (?)", (signed.commit.commit,))
             self._changed = True
         return len(fresh)
 

@@ -49,7 +49,8 @@ def check(
 
     Without `root_vkey` the directory is checked against the root that it names itself. `logged`
     are the commit hashes of the audit log: each must have its commit and each commit its entry.
-    `waiting` are objects of this host's journal, which an interrupted run will still commit.
+    `waiting` are ids in this host's journal (objects, batches, a commit): an interrupted run left
+    them and the next one deals with them.
     """
     report = CheckReport()
     directory = _directory(vault, root_vkey, report)
@@ -57,10 +58,10 @@ def check(
         return report
     _rings(vault, directory, report)
     found = _commits(vault, directory, report)
-    _batches(vault, found, report)
+    _batches(vault, found, waiting, report)
     _objects(vault, found, waiting, report)
     if logged is not None:
-        _log(found, logged, report)
+        _log(found, logged, waiting, report)
     return report
 
 
@@ -102,7 +103,7 @@ def _commits(vault: Path, directory: Directory, report: CheckReport) -> list[Sig
     return found
 
 
-def _batches(vault: Path, found: list[SignedCommit], report: CheckReport) -> None:
+def _batches(vault: Path, found: list[SignedCommit], waiting: AbstractSet[str], report: CheckReport) -> None:
     wanted: set[str] = set()
     for signed in found:
         for ref in signed.commit.batches:
@@ -113,7 +114,7 @@ def _batches(vault: Path, found: list[SignedCommit], report: CheckReport) -> Non
             except MedsnapError as problem:
                 report.add(f"batches/{ref.batch}", problem.message)
     for name in names(vault / "batches"):
-        if name not in wanted:
+        if name not in wanted and name not in waiting:
             report.add(f"batches/{name}", "a batch in no commit")
 
 
@@ -146,10 +147,15 @@ def _objects(vault: Path, found: list[SignedCommit], waiting: AbstractSet[str], 
                 report.add(where, "an orphan: an object in no commit; it may be the only copy, keep it")
 
 
-def _log(found: list[SignedCommit], logged: AbstractSet[Sha256], report: CheckReport) -> None:
+def _log(
+    found: list[SignedCommit],
+    logged: AbstractSet[Sha256],
+    waiting: AbstractSet[str],
+    report: CheckReport,
+) -> None:
     hashes = {signed.sha256: signed for signed in found}
     for sha256, signed in hashes.items():
-        if sha256 not in logged:
+        if sha256 not in logged and signed.commit.commit not in waiting:
             report.add(f"commits/{signed.commit.commit}", "a commit that the audit log does not know")
     for sha256 in sorted(logged - set(hashes)):
         report.add("log", f"a commit of the log is missing or changed: {sha256}")

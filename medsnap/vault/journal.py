@@ -97,14 +97,21 @@ class Journal:
 
     @contextlib.contextmanager
     def _step(self) -> Iterator[sqlite3.Connection]:
+        self.roll_back()
         with self._errors():
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                self.roll_back()
                 raise
-            self._db.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """Drop a step that a signal cut off between its first and its last line."""
+        with self._errors():
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
     def intend(self, source: Sha256, object_id: ObjectId) -> None:
         """Write down which object a source is about to become, before a byte of it is written."""

@@ -8,14 +8,12 @@ from pathlib import Path
 from medsnap.errors import KeyRefused
 from medsnap.model.photo import Sha256
 from medsnap.model.record import ADD, RECEIPT
-from medsnap.platform import kernel_lock
 from medsnap.vault import batches, commits
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.directory import Directory
 from medsnap.vault.ids import Random
 from medsnap.vault.keys import Keys
 from medsnap.vault.reader import VERB_FOR
-from medsnap.vault.writer import LOCK
 
 
 class MemberWriter:
@@ -55,14 +53,14 @@ class MemberWriter:
         self._lines.setdefault(compartment, batches.Lines()).add(row)
 
     def commit(self) -> SignedCommit | None:
-        """Write what was added under the vault's lock; None when nothing was. Raises Locked."""
+        """Write what was added; None when nothing was.
+
+        It needs no lock: every file is new under a random name, and the log has its own.
+        """
         if not self._lines:
             return None
         draft = commits.Draft(lines={k: v.encoded for k, v in self._lines.items()})
-        with kernel_lock(self._vault / LOCK, what="the vault"):
-            signed = commits.write(
-                self._vault, self._directory, draft, signer=self._signer, random=self._random
-            )
-            self._log(signed.sha256, ())
+        signed = commits.write(self._vault, self._directory, draft, signer=self._signer, random=self._random)
+        self._log(signed.sha256, ())
         self._lines = {}
         return signed

@@ -51,7 +51,9 @@ def add_member(
     )
     members = (*directory.members, member)
     keys = tuple(
-        _rewrapped(vault, directory, key, members=members, opener=opener, random=random) if key.name in compartments else key
+        _rewrapped(vault, directory, key, members=members, opener=opener, random=random)
+        if key.name in compartments
+        else key
         for key in directory.compartments
     )
     new = dataclasses.replace(

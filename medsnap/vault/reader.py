@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,11 +89,14 @@ class Reader:
         """Names of the compartments that open, in the directory's order."""
         return tuple(self._rings)
 
-    def commits(self) -> tuple[SignedCommit, ...]:
-        """Commits whose signature verifies, in the log's order; others are reported."""
+    def commits(self, known: AbstractSet[str] = frozenset()) -> tuple[SignedCommit, ...]:
+        """Commits whose signature verifies, in the log's order; others are reported.
+
+        Those whose ids are `known` are left out unread.
+        """
         found: list[SignedCommit] = []
         for name in names(self._vault / "commits"):
-            if not is_id(name):
+            if not is_id(name) or name in known:
                 continue
             try:
                 found.append(commits.read(self._vault, name, self._directory))

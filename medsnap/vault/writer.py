@@ -8,7 +8,7 @@ twice.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from types import TracebackType
 
@@ -56,6 +56,7 @@ class Writer:
         self._objects: list[ObjectDigests] = []  # of the rows that wait
         self._since = now()
         self._waiting = 0
+        self._torn = False  # memory may be behind the journal: an interrupt or error cut a step off
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Writer:
@@ -90,6 +91,8 @@ class Writer:
 
         The object is nothing yet: `add` its row, or the next start sets it aside.
         """
+        if self._torn:
+            self.recover()
         key = self._directory.compartment(compartment)
         object_id = random_id(self._random)
         self._journal.intend(source, object_id)
@@ -117,33 +120,47 @@ class Writer:
         seals = [s for s in seals_of(row) if s.compartment == compartment]
         digests = tuple(self._sealed.pop(s.object) for s in seals)
         sealed = batches.seal_row(row, key.recipient, random=self._random)
-        self._journal.add(compartment, sealed, digests, _sources(row))
-        self._lines.setdefault(compartment, batches.Lines()).add(row)
-        self._objects += digests
-        self._waiting += 1
+        with self._step():
+            self._journal.add(compartment, sealed, digests, _sources(row))
+            self._lines.setdefault(compartment, batches.Lines()).add(row)
+            self._objects += digests
+            self._waiting += 1
         due = self._waiting >= COMMIT_EVERY or self._now() - self._since >= COMMIT_AFTER
         return self.commit() if due else None
 
     def commit(self) -> SignedCommit | None:
-        """Write batches, commit and log entry for all rows that wait; None when none does."""
+        """Write batches, commit and log entry for all rows that wait; None when none does.
+
+        It may be called after an interrupt at any moment: what was cut off is mended first.
+        """
+        if self._torn:
+            self.recover()
         if not self._waiting:
             self._since = self._now()
             return None
         draft = commits.Draft(lines={k: v.encoded for k, v in self._lines.items()}, objects=self._objects)
-        signed = commits.write(
-            self._vault,
-            self._directory,
-            draft,
-            signer=self._host.signer,
-            random=self._random,
-            announce=self._journal.begin,
-        )
-        self._log(signed.sha256, tuple(o.object for o in signed.commit.objects))
-        self._settle()
+        with self._step():
+            signed = commits.write(
+                self._vault,
+                self._directory,
+                draft,
+                signer=self._host.signer,
+                random=self._random,
+                announce=self._journal.begin,
+            )
+            self._log(signed.sha256, tuple(o.object for o in signed.commit.objects))
+            self._journal.settle()
+            self._forget()
         return signed
 
-    def _settle(self) -> None:
-        self._journal.settle()
+    @contextlib.contextmanager
+    def _step(self) -> Iterator[None]:
+        """Remember when memory and journal may have come apart: a signal can strike between two lines."""
+        self._torn = True
+        yield
+        self._torn = False
+
+    def _forget(self) -> None:
         self._lines, self._objects, self._waiting, self._since = {}, [], 0, self._now()
 
     def forget_unseen(self, seen: Iterable[Sha256]) -> int:
@@ -151,7 +168,11 @@ class Writer:
         return self._journal.forget_unseen(seen)
 
     def recover(self) -> None:
-        """Finish or clear away what an interrupted run left; called on entry."""
+        """Finish or clear away what was cut off, by the journal alone; called on entry."""
+        self._torn = True
+        self._journal.roll_back()
+        self._forget()
+        self._sealed = {}
         for name in ("tmp", "objects", "batches", "commits"):
             make_folder(self._vault / name)
         self._recover_commit()
@@ -167,6 +188,7 @@ class Writer:
             for digests in row.objects:
                 self._set_aside(digests.object)
             self._journal.drop_pending(row)
+        self._torn = False
 
     def _recover_commit(self) -> None:
         opening = self._journal.opening()

@@ -6,8 +6,10 @@ import os
 import random
 import signal
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from .conftest import COMPARTMENTS, NOW, Kit, digest, make
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 
 PHOTOS = [bytes([n]) * (2000 + n) for n in range(7)]
+EVERY = 1 if os.environ.get("MEDSNAP_DEEP") == "1" else 13  # lines
 STEPS = ("fsync", "link", "replace", "unlink", "open", "rename", "mkdir")
 
 
@@ -123,6 +126,65 @@ def _after_re_run(kit: Kit, expected: list[tuple[str, str, str]]) -> None:
     assert not list((kit.vault / "tmp").glob("*.part"))
 
 
+class Interrupted(BaseException):
+    """What a signal handler raises, between any two lines."""
+
+
+def _interrupt(countdown: int) -> Callable[..., Any]:
+    """Trace the writer's modules and raise at the n-th line, once."""
+    left = countdown
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal left
+        if Path(frame.f_code.co_filename).name not in ("writer.py", "journal.py", "commits.py"):
+            return None
+        if event == "line" and frame.f_code.co_name != "_forget":
+            left -= 1
+            if left == 0:
+                raise Interrupted
+        return trace
+
+    return trace
+
+
+def _interrupted_run(kit: Kit, countdown: int) -> bool:
+    """One run as the batch loop does it: whatever happens, what was added is committed at the end."""
+    with Writer(
+        kit.host(),
+        now=lambda: NOW,
+        random=os.urandom,
+        log=lambda commit, ids: _append(kit, commit),
+        logged=lambda: _logged(kit),
+    ) as writer:
+        sys.settrace(_interrupt(countdown))
+        try:
+            for n, photo in enumerate(PHOTOS[:2]):
+                name = COMPARTMENTS[n]
+                writer.add(name, kit.row(writer, photo, name, f"IMG_{n}.jpg"))
+            writer.commit()
+        except Interrupted:
+            return True
+        finally:
+            sys.settrace(None)
+            writer.commit()
+    return False
+
+
+def test_interrupted_between_any_two_lines_and_committed_then(
+    tmp_path: Path, expected: list[tuple[str, str, str]]
+) -> None:
+    line = 1
+    while True:
+        kit = make(tmp_path / f"kit{line}")
+        if not _interrupted_run(kit, line):
+            break
+        done = check.check(kit.vault, root_vkey=kit.directory.root, logged=_logged(kit))
+        assert [p for p in done.problems if "orphan" not in p.what] == []
+        _after_re_run(kit, expected)
+        line += EVERY
+    assert line > 60
+
+
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, str]]:
     kit = make(tmp_path_factory.mktemp("whole") / "kit")
@@ -137,7 +199,7 @@ def test_killed_before_any_step_and_run_again(tmp_path: Path, expected: list[tup
         kit = make(tmp_path / f"kit{step}")
         ended += _child(lambda: _run(kit), lambda: _arm(step)) == 0  # noqa: B023 - runs at once
         _after_re_run(kit, expected)
-        step += 3 if step > 30 else 1
+        step += 7 if step > 40 else 2
     assert step > 100, "the countdown never reached the middle of a run"
 
 
