@@ -84,6 +84,8 @@ def test_live_identifiers_of_still_and_clip_agree() -> None:
     assert facts(exif=[ex.undefined(0x927C, note)]).asset == "1234-ABCD"
     assert live.of_clip(clip.movie(brand=b"qt  ", payload=b"", identifier="1234-ABCD")) == "1234-ABCD"
     assert live.of_clip(clip.movie(brand=b"qt  ", payload=b"")) is None
+    inline = ex.Tag(0x0011, ex.ASCII, 4, b"\x00\x00\x00\x03")  # four bytes stand in the entry: no offset
+    assert live.of_maker_note(live.APPLE_MAKER_NOTE + ex.directory([inline], 14, 0)) is None
 
 
 @given(st.binary(max_size=80), st.integers(0, 400))

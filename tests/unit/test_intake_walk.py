@@ -137,6 +137,10 @@ def test_every_file_has_one_outcome(tmp_path: Path, name: str, data: bytes, outc
             {"n" * 60 + ".jpg": "image/jpeg takeout-json"},
         ),
         (
+            {"wound_1.jpg": JPEG, "wound.json": TEXT},
+            {"wound_1.jpg": "image/jpeg", "wound.json": "not a photo or clip"},
+        ),
+        (
             {"n" * 60 + "1.jpg": JPEG, "n" * 60 + "2.jpg": JPEG, "n" * 46 + ".json": TEXT},
             {
                 "n" * 60 + "1.jpg": "image/jpeg",
