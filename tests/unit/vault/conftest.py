@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -162,6 +162,15 @@ def make(root: Path) -> Kit:
     )
     host.write_ingest_key(kit.state, new.ingest_key)
     return kit
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_sync() -> Iterator[None]:
+    """Leave fsync out: a killed process loses no page of the system's cache, only a power cut does."""
+    real = os.fsync
+    os.fsync = lambda descriptor: None  # type: ignore[assignment]
+    yield
+    os.fsync = real
 
 
 @pytest.fixture
