@@ -136,9 +136,10 @@ def explain(io: Io, photo: Photo, vault: VaultOption = None, key_file: KeyOption
 
 
 def _explained(decision: Decision) -> tuple[Block, ...]:
+    """Two lines a reason: who says it, and the facts below it, so that 80 columns are enough."""
     from medsnap.policy import explain as said
 
-    reasons = Table(
-        columns=("verb", "locked group", "reason", "said by", "facts"), rows=said.rows(decision), wide="facts"
-    )
-    return (Line(said.headline(decision), Tone.TITLE), reasons, *map(Line, said.closing(decision)))
+    lines = [Line(said.headline(decision), Tone.TITLE)]
+    for reason, facts in said.reasons(decision):
+        lines += [Line(f"  {reason.rstrip()}"), Line(f"      {facts}", Tone.QUIET)]
+    return (*lines, *map(Line, said.closing(decision)))

@@ -55,12 +55,17 @@ def _who(decision: Decision) -> str:
 
 
 def _rows(decision: Decision) -> list[str]:
+    return [f"{reason}  {facts}".rstrip() for reason, facts in reasons(decision)]
+
+
+def reasons(decision: Decision) -> tuple[tuple[str, str], ...]:
+    """Return each reason as aligned text (verb, compartment, path, where) and its facts in words."""
     cells = rows(decision)
     widths = [max((len(row[i]) for row in cells), default=0) for i in range(4)]
-    return [
-        "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]]).rstrip()
+    return tuple(
+        ("  ".join(text.ljust(width) for text, width in zip(row[:4], widths, strict=True)), row[4])
         for row in cells
-    ]
+    )
 
 
 def _missing(decision: Decision) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def leaving(
             continue
         allowed.append(export.name)
         if export.purpose == "care" and export.patient_portal == "hold":
-            holds.append(f"{export.name} (patient portal): held back until a person releases it")
+            holds.append(f"{export.name} (patient portal): until a person releases it")
     return tuple(allowed), tuple(holds)
 
 

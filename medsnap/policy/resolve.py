@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medsnap.model.decision import Verb, Vote
 from medsnap.policy.nouns import Policy
@@ -44,7 +44,7 @@ def ordered(policy: Policy, votes: Iterable[Vote]) -> tuple[Vote, ...]:
 
 def counterfactual(policy: Policy, votes: tuple[Vote, ...], provisional: tuple[str, ...]) -> str:
     """Say what the smallest set of votes is without which it would come out otherwise."""
-    now = resolve(policy, votes)
+    now = replace(resolve(policy, votes), reviewers=0)
     if now.verb is Verb.ACCEPT and policy.rank(now.compartment) == 0:
         return "Nothing speaks against opening it."
     if provisional:
@@ -52,11 +52,16 @@ def counterfactual(policy: Policy, votes: tuple[Vote, ...], provisional: tuple[s
         return f"It is decided again when {facts} is known."
     if now.verb is Verb.SAFEGUARD:
         return "Nothing less than a new signed policy can open it."
-    by_verb = [v for v in votes if v.verb == now.verb]
-    by_place = [v for v in votes if v.compartment == now.compartment]
-    sets = [found for found in (by_verb, by_place) if found]
-    smallest = min(sets, key=len)
-    then = resolve(policy, (v for v in votes if v not in smallest))
+    strictest = [v for v in votes if v.verb == now.verb]
+    placed = [v for v in votes if v.compartment == now.compartment]
+    changes = [found for found in (strictest, placed) if found and _without(policy, votes, found) != now]
+    smallest = min(changes, key=len)  # without the strictest votes the verb is another: never empty
+    then = _without(policy, votes, smallest)
     names = " and ".join(dict.fromkeys(f"{v.path} ({v.where})" for v in smallest))
     place = f" in {then.compartment}" if policy.rank(then.compartment) else ""
     return f"Without {names} it would be: {then.verb}{place}."
+
+
+def _without(policy: Policy, votes: tuple[Vote, ...], left_out: list[Vote]) -> Outcome:
+    outcome = resolve(policy, (vote for vote in votes if vote not in left_out))
+    return replace(outcome, reviewers=0)

@@ -52,8 +52,6 @@ def _tests(rule: Rule, facts: Facts) -> Iterator[_Test]:
     when, evidence = rule.when, facts.evidence
     if when.feature:
         yield _feature(when.feature, facts)
-    if when.patient_younger_than is not None:
-        yield _younger(when.patient_younger_than, facts)
     yield from _word("reason", when.reason, facts.reason)
     yield from _word("view", when.view, facts.view)
     yield from _word("department", when.department, evidence.department)
@@ -67,6 +65,8 @@ def _tests(rule: Rule, facts: Facts) -> Iterator[_Test]:
         yield _Test(bool(kinds), ", ".join(kinds).replace("_", " "))
     if when.purpose:
         yield _Test(evidence.purpose in when.purpose, f"purpose {evidence.purpose}")
+    if when.patient_younger_than is not None:
+        yield _younger(when.patient_younger_than, facts)
 
 
 def _unknown_device(wanted: tuple[str, ...], facts: Facts) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -247,3 +247,56 @@ class TestRecord:
     def test_what_waits_is_never_under_the_key_of_all_staff(self) -> None:
         decision = decide(ordinary(device=DeviceEvidence()))
         assert (decision.compartment, decision.opened_by) == ("identifiable", ("medical-illustration",))
+
+
+class TestExplained:
+    """policy.md 3.10: sentences, and what would have to be otherwise."""
+
+    def test_an_intimate_photo_of_a_child(self) -> None:
+        features = given({"intimate_region": State.SEEN, "face": 0.93})
+        phone = DeviceEvidence(device_class=DeviceClass.PERSONAL, asset="ED-BYOD-07")
+        child = ordinary(**features | {"device": phone, "patient_age": 9})
+        child = replace(child, description=described(reason="injury"))
+        assert policy.explain.sentences(decide(child))[:6] == (
+            "Kept for the safeguarding lead, because: Copying such a photo may be an offence. "
+            "The safeguarding lead decides.",
+            "  safeguard   safeguarding  rules.child-intimate      hospital.yaml:83"
+            "  intimate_region seen by r.lind; patient is 9",
+            "  quarantine                devices.personal          hospital.yaml:39"
+            "  ED-BYOD-07 is a private device",
+            "  restrict    safeguarding  rules.child-injury        hospital.yaml:88"
+            "  reason injury; patient is 9",
+            "  restrict    intimate      features.intimate_region  hospital.yaml:79"
+            "  intimate_region seen by r.lind",
+            "  restrict    identifiable  features.face             hospital.yaml:67"
+            "  face 0.93, certain at 0.80",
+        )
+        assert decide(child).counterfactual == "Nothing less than a new signed policy can open it."
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({}, "Nothing speaks against opening it."),
+            (given({"face": 0.93}), "Without features.face (hospital.yaml:67) it would be: accept."),
+            (
+                given({"face": 0.93}) | {"department": None},
+                "Without departments (hospital.yaml:17) it would be: restrict in identifiable.",
+            ),
+            (
+                given({"face": 0.93, "intimate_region": 0.9}),
+                "Without features.intimate_region (hospital.yaml:79) it would be: restrict in identifiable.",
+            ),
+            (
+                given({"intimate_region": 0.9}) | {"patient_age": None},
+                "It is decided again when patient age is known.",
+            ),
+        ],
+    )
+    def test_the_smallest_change_that_would_change_it(self, changes: dict[str, Any], said: str) -> None:
+        assert decide(ordinary(**changes)).counterfactual == said
+
+    def test_a_counterfactual_is_a_change(self) -> None:
+        waits = unlooked(signs=(LeakSign(kind=LeakKind.SCREENSHOT, because="so"),))
+        assert decide(waits).counterfactual == (
+            "Without sources.screenshot (hospital.yaml:45) it would be: restrict in identifiable."
+        )
