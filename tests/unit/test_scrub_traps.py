@@ -76,6 +76,7 @@ PNGS: dict[str, tuple[bytes, set[K]]] = {
         {K.ICC},
     ),
     "gamma of a wrong length": (p.picture(p.chunk(b"gAMA", bytes(4) + SECRET)), {K.UNKNOWN}),
+    "gamma behind the picture": (p.picture(late=(p.chunk(b"gAMA", b"\0\0\xb1\x8f"),)), {K.UNKNOWN}),
     "gamma twice": (p.picture(p.chunk(b"gAMA", b"\0\0\xb1\x8f"), p.chunk(b"gAMA", b"name")), {K.UNKNOWN}),
     "APNG": (p.animation(), set()),
     "tail in fdAT": (p.animation(tail=SECRET), {K.TRAILER}),
@@ -157,6 +158,22 @@ def test_each_orientation_is_written_in_each_format(value: int) -> None:
 def test_no_exif_is_written_without_need(value: int) -> None:
     for data in (j.after_soi(j.base(), j.exif(value)), p.picture(p.orientation(value))):
         assert b"MM\x00*" not in scrub(data)
+
+
+@pytest.mark.parametrize(("mode", "given", "written"), [("RGB", 7, 1), ("RGB", 0, 0), ("CMYK", 9, 2)])
+def test_the_colour_transform_is_what_decoders_take(mode: str, given: int, written: int) -> None:
+    bare = j.base(mode).replace(b"Adobe", b"Other") if mode == "CMYK" else j.without_jfif(j.base(mode))
+    data = j.after_soi(bare, j.segment(0xEE, b"Adobe\x00\x64\x80\x00\x00\x00" + bytes((given,))))
+    out = scrub(data)
+    assert out.count(b"Adobe\x00\x64\x00\x00\x00\x00" + bytes((written,))) == 1
+    assert same_pixels(data, out)
+
+
+def test_the_last_adobe_before_the_picture_counts() -> None:
+    first, last = (j.segment(0xEE, b"Adobe\x00\x64\x00\x00\x00\x00" + bytes((t,))) for t in (0, 1))
+    data = j.after_soi(j.without_jfif(j.base()), first, last)
+    assert first not in scrub(data)
+    assert same_pixels(data, scrub(data))
 
 
 def test_nothing_is_kept_that_the_caller_does_not_want() -> None:
