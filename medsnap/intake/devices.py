@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from medsnap.intake import table
-from medsnap.intake.table import Row, Table
+from medsnap.formats import csv_table as table
+from medsnap.formats.csv_table import Row, Table
 from medsnap.model.decision import DeviceClass, DeviceEvidence
 from medsnap.model.photo import CaptureFacts
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from medsnap.match import judge, merge, rows, table
+from medsnap.formats import csv_table as table
+from medsnap.match import judge, merge, rows
 from medsnap.match.rows import Entry, Said
 from medsnap.model.photo import CaptureFacts, Sha256
 from medsnap.model.study import Match, MatchState

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from medsnap.formats.csv_table import Row, Table
 from medsnap.match import fields
-from medsnap.match.table import Row, Table
 from medsnap.model.photo import Sha256
 
 # Canonical column, its other spellings, and the parser of its cells.

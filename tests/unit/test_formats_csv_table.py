@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsnap.errors import ConfigError, InputMissing, MedsnapError
-from medsnap.intake import table as intake_table
-from medsnap.match import table
+from medsnap.formats import csv_table as table
 
 COLUMNS = {"file": ("path",), "mrn": ("patient_id",), "side": ()}
 
@@ -89,7 +88,7 @@ def test_agrees_with_the_csv_module(rows: list[tuple[str, str]]) -> None:
     buffer = io.StringIO(newline="")
     csv.writer(buffer, quoting=csv.QUOTE_ALL).writerows([("file", "mrn"), *rows])
     wanted = [(a.strip(), b.strip()) for a, b in rows if a.strip() or b.strip()]
-    for module in (table, intake_table):
+    for module in (table,):
         made = module.parse(buffer.getvalue().encode(), "m.csv", COLUMNS, strict=True)
         assert [(r.text("file"), r.text("mrn")) for r in made.rows] == wanted
 
