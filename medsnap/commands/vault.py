@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "init", "ls", "open_", "show", "trust"]
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The photo's id, as vault ls prints it.")]
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="The photo's id as vault ls prints it; its beginning will do.")
+]
 
 
 def _only(what: str) -> Any:
@@ -60,9 +62,10 @@ def ls(
         places = session.place
     for entry in records:
         io.record({"type": "photo", **entry})
+    short = _short([str(e["id"]) for e in records])
     table = Table(
         columns=("id", "captured", "state", "verb", "locked group", "match", "study"),
-        rows=tuple(_cells(e) for e in records),
+        rows=tuple((str(e["id"])[:short], *_cells(e)) for e in records),
         empty="no photos",
         wide="study",
     )
@@ -75,6 +78,13 @@ def ls(
         exit=Exit.INTEGRITY if broken else Exit.OK,
         records="photos",
     )
+
+
+def _short(ids: list[str]) -> int:
+    """Return how much of an id a list has to show so that no two look the same."""
+    from medsnap.vault.ids import SHORT
+
+    return next((n for n in range(SHORT, 27) if len({i[:n] for i in ids}) == len(ids)), 26)
 
 
 def _captured(row: PhotoRow) -> str:
@@ -119,7 +129,6 @@ def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
         " · ".join(v for v in (study["mrn"], study["encounter"] or study["accession"]) if v) if study else ""
     )
     return (
-        entry["id"],
         (entry["captured"] or "-")[:16].replace("T", " "),
         entry["state"],
         entry["verb"],
@@ -135,8 +144,10 @@ def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = Non
 
     Examples:
 
-      medsnap vault show 3k7…q2 --vault /srv/vault
+      medsnap vault show 3k7xw2ab --vault /srv/vault
     """
+    from medsnap.vault.ids import SHORT
+
     with member(io, vault, key_file) as session:
         row = session.catalogue.photo(photo)
         receipts = session.catalogue.receipts(row.seal.object)
@@ -158,12 +169,10 @@ def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = Non
         Facts(tuple(facts)),
         Table(
             title="Why",
-            columns=("verb", "locked group", "reason", "where", "because"),
-            rows=tuple(
-                (str(v.verb), v.compartment or "-", v.path, v.where, v.because) for v in row.decision.votes
-            ),
-            wide="because",
+            columns=("verb", "reason", "where"),
+            rows=tuple((str(v.verb), v.path, v.where) for v in row.decision.votes),
         ),
+        Line(f"The facts behind it: medsnap policy explain {seal.object[:SHORT]}", Tone.QUIET),
         Table(
             title="Carriers",
             columns=("kind", "where", "bytes", "action", "reveals"),
@@ -191,7 +200,7 @@ def open_(
 
     Examples:
 
-      medsnap vault open 3k7…q2 -o wound.jpg --vault /srv/vault
+      medsnap vault open 3k7xw2ab -o wound.jpg --vault /srv/vault
     """
     if into.exists():
         raise CannotCreate("the file exists already", where=str(into), hint="choose another name")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medsnap.errors import InputMissing, IoFailed, KeyRefused, MedsnapError, Tampered
+from medsnap.errors import InputMissing, IoFailed, KeyRefused, MedsnapError, Tampered, UsageError
 from medsnap.model.codec import CodecError, canonical, from_json
 from medsnap.model.photo import ObjectId
 from medsnap.model.receipt import Receipt
@@ -24,7 +24,7 @@ from medsnap.model.record import ADD, PhotoRow, ReceiptRow
 from medsnap.model.study import Patient, Study, Visit
 from medsnap.platform import too_open, write_durably
 from medsnap.vault.files import read_limited
-from medsnap.vault.ids import Random
+from medsnap.vault.ids import Random, is_prefix
 from medsnap.vault.reader import Reader, not_found
 
 FILE = "catalogue.age"
@@ -180,16 +180,27 @@ class Catalogue:
         return [_photo(data) for (data,) in rows]
 
     def photo(self, object_id: str) -> PhotoRow:
-        """Return one photo's row. Raises NotFound, the same for hidden and absent."""
-        found = self._db.execute("SELECT row FROM photo WHERE object = ?", (object_id,)).fetchone()
-        if found is None:
+        """Return one photo's row by its id, or by a beginning of it that only one of ours has.
+
+        Raises NotFound, the same for hidden and absent, UsageError when several of the caller's
+        own photos begin so.
+        """
+        if not is_prefix(object_id):
             raise not_found()
-        return _photo(found[0])
+        # ids are of a-z2-7, so every id that begins with the prefix sorts before prefix + "{"
+        found = self._db.execute(
+            "SELECT row FROM photo WHERE object >= ? AND object < ? LIMIT 2", (object_id, object_id + "{")
+        ).fetchall()
+        if not found:
+            raise not_found()
+        if len(found) > 1:
+            raise UsageError("several of your photos begin so", hint="give more of the id: vault ls shows it")
+        return _photo(found[0][0])
 
     def receipts(self, object_id: ObjectId) -> list[Receipt]:
         """List where a photo went, in order; empty for a photo that the caller may not know of."""
-        self.photo(object_id)
-        rows = self._db.execute("SELECT row FROM receipt WHERE object = ? ORDER BY n", (object_id,))
+        known = self.photo(object_id).seal.object
+        rows = self._db.execute("SELECT row FROM receipt WHERE object = ? ORDER BY n", (known,))
         return [from_json(ReceiptRow, json.loads(zlib.decompress(data))).receipt for (data,) in rows]
 
     def studies(self) -> list[Study]:

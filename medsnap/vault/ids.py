@@ -12,6 +12,8 @@ from medsnap.model.photo import ObjectId
 Random: TypeAlias = Callable[[int], bytes]
 
 _NAME = re.compile(r"[a-z2-7]{26}")
+SHORT = 8  # characters that lists show: 40 bits
+_PREFIX = re.compile(r"[a-z2-7]{6,26}")
 
 
 def random_id(random: Random) -> ObjectId:
@@ -22,6 +24,11 @@ def random_id(random: Random) -> ObjectId:
 def is_id(text: str) -> bool:
     """Say whether a text has the form of an id; only such texts ever become a file name."""
     return _NAME.fullmatch(text) is not None
+
+
+def is_prefix(text: str) -> bool:
+    """Say whether a text is an id or a beginning of one that is long enough to mean one photo."""
+    return _PREFIX.fullmatch(text) is not None
 
 
 def padme(length: int) -> int:

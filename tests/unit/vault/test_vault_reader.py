@@ -10,8 +10,9 @@ import pytest
 
 from medsnap.crypto.age import decrypt_bytes
 from medsnap.crypto.note import Signer
-from medsnap.errors import KeyRefused, NotFound, Tampered
+from medsnap.errors import KeyRefused, NotFound, Tampered, UsageError
 from medsnap.model.codec import canonical
+from medsnap.model.photo import ObjectId
 from medsnap.vault import batches, commits, objects
 from medsnap.vault import directory as d
 from medsnap.vault.catalogue import Catalogue, Filters
@@ -208,6 +209,35 @@ def test_the_catalogue_is_sealed_incremental_and_rebuildable(
     assert [len(s.objects) for s in second.studies()] == [3]
     (folder / "catalogue.age").write_bytes(raw[:200])
     assert Catalogue.open(folder, kit.owner.identities).refresh(kit.reader()) == 3
+
+
+def test_the_beginning_of_an_id_is_enough_when_it_is_one(
+    kit: Kit, photos: list[bytes], tmp_path: Path
+) -> None:
+    (seen,) = kit.ingest([(photos[0], "general")])
+    (hidden,) = kit.ingest([(photos[1], "intimate")])
+    catalogue = Catalogue.open(tmp_path, kit.owner.identities)
+    catalogue.refresh(kit.reader(kit.member("nurse", "general")))
+    assert catalogue.photo(seen.seal.object[:8]).seal == seen.seal
+    assert catalogue.receipts(ObjectId(seen.seal.object[:8])) == []
+    for text in (
+        hidden.seal.object[:8],
+        "",
+        "%",
+        "a%",
+        seen.seal.object[:5],
+        seen.seal.object + "a",
+        "{" * 8,
+    ):
+        with pytest.raises(NotFound):
+            catalogue.photo(text)
+    catalogue._db.execute(
+        "INSERT INTO photo SELECT 99, substr(object, 1, 10) || '7777777777777777', compartment, at, state,"
+        " verb, matched, mrn, issuer, encounter, row FROM photo"
+    )
+    with pytest.raises(UsageError):
+        catalogue.photo(seen.seal.object[:10])
+    assert catalogue.photo(seen.seal.object).seal == seen.seal
 
 
 def test_a_catalogue_is_made_anew_when_the_view_widens(kit: Kit, photos: list[bytes], tmp_path: Path) -> None:
