@@ -172,8 +172,10 @@ class Heif:
                 continue
             links = b""
             for kind, payload, essential in part.props:
-                boxes.append(box(kind, payload))
-                links += struct.pack(">H", len(boxes) | (0x8000 if essential else 0))
+                if kind:
+                    boxes.append(box(kind, payload))
+                number = len(boxes) if kind else 0  # 0 is "no property", as some phones write
+                links += struct.pack(">H", number | (0x8000 if essential else 0))
             rows.append(struct.pack(f">{wide}B", part.id, len(part.props)) + links)
         ipma = full(b"ipma", int(self.large_ids), 1, struct.pack(">I", len(rows)), *rows)
         return box(b"iprp", box(b"ipco", *boxes), ipma)

@@ -34,6 +34,7 @@ def av1(stream: bytes) -> bytes:
         (sei(144, b"\0\x64\0\x32" + SECRET) + FAKE_SLICE, FAKE_SLICE),
         (nal(39, b"\x90\4\0\x64\0\x32\5\1x\x80") + FAKE_SLICE, FAKE_SLICE),
         (nal(39, b"\x90\4\0\x64\0\x32\x80" + SECRET) + FAKE_SLICE, FAKE_SLICE),
+        (nal(39, b"\x90\4\0\x64\0\x32x") + FAKE_SLICE, FAKE_SLICE),
         (nal(39, b"\xff\x10\1x\x80") + FAKE_SLICE, FAKE_SLICE),
         (nal(35, b"\x10") + FAKE_SLICE + nal(38, b"\xff\xff\x80") + nal(55, SECRET), FAKE_SLICE),
         (FAKE_SLICE + bytes(7), FAKE_SLICE),  # aligned with zeros

@@ -7,9 +7,12 @@ from functools import lru_cache
 import pytest
 
 from medsnap.errors import NotClean
+from medsnap.formats.heif_view import Reference
 from medsnap.model.photo import MediaType
+from medsnap.scrub import heif_write
 from medsnap.scrub.core import ScrubKeep
 from medsnap.scrub.heif import plan
+from medsnap.scrub.heif_image import Image, Property
 from medsnap.scrub.second.heif import account
 from tests.builders import heif as make
 from tests.builders.heif import SECRET, Heif
@@ -56,9 +59,9 @@ def insert(data: bytes, at: int, extra: bytes, grown: list[tuple[int, int, bytes
     for row in range(int.from_bytes(data[iloc : iloc + 2], "big")):
         place = iloc + 2 + 16 * row + 8
         from_file = data[place - 5] == 0
-        if from_file and at <= mdat:
-            moved = int.from_bytes(data[place : place + 4], "big") + len(extra)
-            new[place : place + 4] = moved.to_bytes(4, "big")
+        offset = int.from_bytes(data[place : place + 4], "big")
+        if from_file and (at <= mdat or offset >= at):
+            new[place : place + 4] = (offset + len(extra)).to_bytes(4, "big")
     new[at:at] = extra
     return bytes(new)
 
@@ -125,6 +128,7 @@ def test_other_types_are_refused() -> None:
 STREAMS = {
     "message": make.sei(5, SECRET) + make.FAKE_SLICE,
     "message behind the picture": make.FAKE_SLICE + make.nal(40, b"\5\1x\x80"),
+    "message with a wrong end": make.nal(39, b"\x90\4\0\x64\0\x32x") + make.FAKE_SLICE,
     "filler": make.FAKE_SLICE + make.nal(38, SECRET),
     "second picture": make.FAKE_SLICE * 2,
     "second layer": make.FAKE_SLICE + make.nal(1, b"\x80x", layer=2),
@@ -151,3 +155,87 @@ def test_coded_data_that_hides_something_is_refused(name: str) -> None:
 
 def test_rendering_messages_are_accepted() -> None:
     account(with_stream(make.sei(144, b"\1\2\3\4") + make.FAKE_SLICE), MediaType.HEIC)
+
+
+def written(images: list[Image], references: list[Reference]) -> bytes:
+    """Bypass the selection: write what should never be written."""
+    source = make.FAKE_SLICE
+    head, spans = heif_write.head((b"heic",), images, references, 1)
+    return head + b"".join(source[start:stop] for start, stop in spans)
+
+
+def image(number: int, *more: Property, spans: tuple[tuple[int, int], ...] | None = None) -> Image:
+    setup = Property(type=b"hvcC", payload=make.FAKE_HVCC, essential=True)
+    return Image(
+        id=number, type=b"hvc1", hidden=False, properties=(setup, *more), derivation=b"",
+        spans=((0, len(make.FAKE_SLICE)),) if spans is None else spans,
+    )  # fmt: skip
+
+
+MARK = Property(type=b"auxC", payload=make.ALPHA, essential=True)
+
+
+def auxl(source: int, target: int) -> Reference:
+    return Reference(type=b"auxl", source=source, targets=(target,))
+
+
+def test_selection_mistakes_are_refused() -> None:
+    account(written([image(1)], []), MediaType.HEIC)
+    account(written([image(1), image(2, MARK)], [auxl(2, 1)]), MediaType.HEIC)
+    wrong: dict[str, tuple[list[Image], list[Reference]]] = {
+        "item that nobody needs": ([image(1), image(2)], []),
+        "two alpha planes": ([image(1), image(2, MARK), image(3, MARK)], [auxl(2, 1), auxl(3, 1)]),
+        "auxiliary without the mark": ([image(1), image(2)], [auxl(2, 1)]),
+        "mark on the picture": ([image(1, MARK)], []),
+        "premultiplied by a tile": (
+            [image(1), image(2, MARK)],
+            [auxl(2, 1), Reference(type=b"prem", source=1, targets=(1,))],
+        ),
+        "thumbnail": ([image(1), image(2)], [Reference(type=b"thmb", source=2, targets=(1,))]),
+        "no data": ([image(1, spans=())], []),
+    }
+    for name, (images, references) in wrong.items():
+        with pytest.raises(NotClean):
+            account(written(images, references), MediaType.HEIC)
+            pytest.fail(name)
+
+
+def test_data_in_two_places_or_none_is_refused() -> None:
+    """idat: the second derivation leaves a hole before it, or overlaps the first."""
+    data = clean()
+    place = data.index(b"iloc") + 24
+    for shift in (1, 7):
+        bent = bytearray(data)
+        bent[place - 1] = shift
+        with pytest.raises(NotClean):
+            account(bytes(bent), MediaType.HEIC)
+
+
+NCLX = b"nclx" + bytes(6)
+PROFILE = (200).to_bytes(4, "big") + bytes(32) + b"acsp" + bytes(160)
+VALUES: list[tuple[bytes, bytes, bytes]] = [
+    (b"ispe", bytes(12), b"x"), (b"pixi", make.PIXI, b"x"), (b"irot", b"\3", b"x"), (b"imir", b"\1", b"x"),
+    (b"clap", bytes(32), b"x"), (b"pasp", bytes(8), b"x"), (b"clli", bytes(4), b"x"),
+    (b"mdcv", bytes(24), b"x"), (b"lsel", bytes(2), b"x"), (b"a1op", bytes(1), b"x"),
+    (b"colr", NCLX + b"\x80", b"x"), (b"colr", b"prof" + PROFILE, bytes(4)),
+    (b"colr", b"rICC" + PROFILE + bytes(3), b"x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "value", "surplus"), VALUES)
+def test_properties_have_their_exact_length(kind: bytes, value: bytes, surplus: bytes) -> None:
+    good = Property(type=kind, payload=value, essential=False)
+    account(written([image(1, good)], []), MediaType.HEIC)
+    long = Property(type=kind, payload=value + surplus, essential=False)
+    with pytest.raises(NotClean):
+        account(written([image(1, long)], []), MediaType.HEIC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(b"irot", b"\x84"), (b"imir", b"\x82"), (b"colr", NCLX + b"\x81"), (b"ispe", b"\1" + bytes(11)),
+     (b"pixi", b"\0\0\0\1" + make.PIXI[4:]), (b"udes", bytes(4)), (b"auxC", make.DEPTH)],
+)  # fmt: skip
+def test_property_values_that_hide_bits_are_refused(kind: bytes, value: bytes) -> None:
+    with pytest.raises(NotClean):
+        account(written([image(1, Property(type=kind, payload=value, essential=False))], []), MediaType.HEIC)

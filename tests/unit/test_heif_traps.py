@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from medsnap.errors import Malformed, MedsnapError, TooLarge, Unsupported
+from medsnap.formats import heif
 from medsnap.model.carrier import CarrierAction, CarrierKind
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Keep
@@ -150,6 +151,7 @@ HARMLESS: dict[str, Callable[[], Heif]] = {
     ),
     "zeros behind the last box of meta": lambda: still(in_meta=[bytes(5)]),
     "picture aligned with zeros": lambda: Heif([make.fake(data=make.FAKE_SLICE + bytes(64))]),
+    "no property": lambda: with_property(b"", b""),
     "64-bit mdat": lambda: still(mdat_large=True),
     "picture in idat": lambda: Heif([make.fake(place="idat")]),
     "picture in pieces": lambda: Heif([make.fake(pieces=5)]),
@@ -196,6 +198,25 @@ def test_alpha_and_premultiplication_stay() -> None:
     assert b"\x80alpha" in output
     assert b"prem" in output
     assert SECRET not in output
+
+
+def test_more_than_127_properties() -> None:
+    tiles = [make.fake(n, hidden=True) for n in range(2, 162)]
+    for part in tiles:
+        part.props[1] = make.ispe(64, part.id)
+    whole = make.grid(1, 10, 16)
+    output, _ = scrubbed(Heif([whole, *tiles], [(b"dimg", 1, [part.id for part in tiles])]).build())
+    assert [heif.extent(memoryview(output), heif.view(output), n) for n in (1, 2, 161)] == [
+        (1024, 640), (64, 2), (64, 161)
+    ]  # fmt: skip
+
+
+def test_items_longer_than_the_file_are_refused_unread() -> None:
+    file = two_tiles()
+    size = len(file.build())
+    file.part(3).at = [(0, size)]
+    with pytest.raises(Unsupported, match="overlap"):
+        plan(file.build(), MediaType.HEIC, ScrubKeep())
 
 
 def test_crop_is_reported_as_kept() -> None:
