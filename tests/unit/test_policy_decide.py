@@ -174,6 +174,22 @@ class TestConsent:
         decision = decide(ordinary(**(changes | {"consent": consent})), self.rules)
         assert ("teaching-library" in decision.may_leave_to) is goes
 
+    def test_publication_needs_two_people(self) -> None:
+        carries = (
+            "folder, purpose: teaching, may_carry: []",
+            "folder, purpose: publication, may_carry: [general]",
+        )
+        decision = decide(ordinary(consent=(("publication", "written"),)), edited(carries))
+        assert "teaching-library: 2 people must agree first" in decision.holds
+
+    def test_consent_that_is_only_implied_shows_nobody(self) -> None:
+        rules = edited(
+            ("teaching:    {need: written, show: redacted}", "teaching: {need: implied, show: original}"),
+            ("may_carry: [], dates: shift", "may_carry: [general, identifiable], dates: shift"),
+        )
+        assert "teaching-library" in decide(ordinary(), rules).may_leave_to
+        assert "teaching-library" not in decide(ordinary(**given({"face": 0.9})), rules).may_leave_to
+
     @pytest.mark.parametrize("word", ["refused", "Withdrawn"])
     def test_care_that_was_refused_waits(self, word: str) -> None:
         decision = decide(ordinary(consent=(("treatment", word),)))

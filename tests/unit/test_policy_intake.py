@@ -83,6 +83,7 @@ class TestWhereFrom:
         assert decision.verb is verb
         assert "sources.not_listed" in paths(decision, verb)
         assert policy.leaves_alone(HOSPITAL, evidence, NOW) is (verb is Verb.REJECT)
+        assert bool(decision.opened_by) is (verb is not Verb.REJECT)
 
     def test_private_pictures_are_not_taken_in_on_a_suspicion(self) -> None:
         bare = Evidence(device=DeviceEvidence(device_class=DeviceClass.PERSONAL))

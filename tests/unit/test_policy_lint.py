@@ -209,6 +209,12 @@ def test_what_is_said_wins_and_silence_names_baseline() -> None:
     assert line.split() == ["face:", "{do:", "restrict,", "to:", "identifiable}"]
 
 
+def test_own_rules_stand_beside_those_of_baseline() -> None:
+    assert [r.path for r in policy.load_text(rule(), "p.yaml").rules] == ["rules.child-intimate", "rules.a"]
+    replaced = policy.load_text(rule("id: a", "id: child-intimate"), "p.yaml")
+    assert [(r.path, r.where) for r in replaced.rules] == [("rules.child-intimate", "p.yaml:14")]
+
+
 def test_digests_tell_file_and_meaning_apart() -> None:
     plain, comment = policy.load_text(HEAD, "p.yaml"), policy.load_text(HEAD + "# more\n", "p.yaml")
     other = policy.load_text(HEAD + "detection: {suspect_at: 0.10}\n", "p.yaml")

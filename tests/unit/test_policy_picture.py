@@ -18,6 +18,7 @@ from tests.builders.policy import (
     decide,
     described,
     edited,
+    given,
     looked,
     ordinary,
     state,
@@ -135,6 +136,12 @@ class TestClinician:
     def test_lowers_nothing_that_the_policy_does_not_list(self) -> None:
         assert state(decide(unlooked(statements=(WORD,), operator=OPERATOR)), "tattoo") is State.NOT_CHECKED
 
+    def test_never_lowers_what_is_intimate_even_if_a_policy_slipped_through(self) -> None:
+        slipped = replace(self.rules, clinician_may_clear=frozenset({"intimate_region", "other_person"}))
+        for name in slipped.clinician_may_clear:
+            evidence = unlooked(statements=(replace(WORD, feature=name),), operator=OPERATOR)
+            assert state(decide(evidence, slipped), name) is State.NOT_CHECKED
+
     def test_raises_whoever_says_it(self) -> None:
         word = replace(WORD, seen=True, person="")
         decision = decide(unlooked(statements=(word,), manifest_given=False))
@@ -200,6 +207,14 @@ class TestLooks:
         assert decision.may_leave_to == ()
         held = next(hold for hold in decision.holds if hold.startswith("ehr: "))
         assert why in held
+
+    def test_an_intimate_photo_travels_only_after_the_look_and_only_where_labels_hide_it(self) -> None:
+        seen = Reading(feature="intimate_region", detector=CENTERFACE, score=0.9)
+        before = decide(unlooked(readings=(seen,)))
+        assert (before.verb, before.compartment, before.may_leave_to) == (Verb.RESTRICT, "intimate", ())
+        after = decide(ordinary(**given({"intimate_region": State.SEEN})))
+        assert (after.compartment, after.may_leave_to) == ("intimate", ("ehr",))
+        assert "pacs: it may not carry photos of the locked group 'intimate'" in after.holds
 
     def test_each_target_is_allowed_or_held_with_a_sentence(self) -> None:
         for evidence in (ordinary(), unlooked(), ordinary(patient_age=None, statements=())):
