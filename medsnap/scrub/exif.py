@@ -103,8 +103,13 @@ def _reveals(found: tiff.Tiff) -> tuple[Reveals, ...]:
     return tuple(says) or (Reveals.OTHER,)
 
 
-def note(assembly: Assembly, payload: bytes, where: str, start: int, stop: int) -> None:
-    """Note an Exif payload that goes, and the carriers within it: GPS, maker note, thumbnail."""
+def note(
+    assembly: Assembly, payload: bytes, where: str, start: int, stop: int, *, found: tiff.Tiff | None = None
+) -> None:
+    """Note an Exif payload that goes, and the carriers within it: GPS, maker note, thumbnail.
+
+    `found` are its directories where they have been read already.
+    """
     if payload in _minimal_payloads():
         says = (Reveals.RENDERING,)
         assembly.carrier(CarrierKind.EXIF, where, start, stop, action=CarrierAction.KEPT, reveals=says)
@@ -112,7 +117,7 @@ def note(assembly: Assembly, payload: bytes, where: str, start: int, stop: int) 
     if not assembly.look():
         assembly.carrier(CarrierKind.EXIF, where, start, stop, reveals=(Reveals.OTHER,))
         return
-    found = tiff.read(payload)
+    found = tiff.read(payload) if found is None else found
     assembly.carrier(CarrierKind.EXIF, where, start, stop, reveals=_reveals(found))
     base = stop - len(payload)
     gps = [e for e in found.entries if e.ifd == "GPS"]

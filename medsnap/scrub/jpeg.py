@@ -53,7 +53,7 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     for segment in found.body:
         out.keep(segment.start, segment.stop, coded=True)
     out.insert(b"\xff\xd9")
-    _note_gone(data, out, found, view)
+    _note_gone(data, out, found, view, first)
     out.render("orientation", str(orientation))
     if found.frame is not None:
         out.render("frame", jpeg.payload(data, found.frame, 64).hex())
@@ -215,9 +215,10 @@ _KINDS: tuple[tuple[int, bytes, CarrierKind, str, tuple[Reveals, ...]], ...] = (
 )
 
 
-def _note_gone(data: Buffer, out: Assembly, found: _Sorted, view: jpeg.View) -> None:
+def _note_gone(data: Buffer, out: Assembly, found: _Sorted, view: jpeg.View, first: tiff.Tiff) -> None:
     if found.exif is not None:
-        found.gone.append(found.exif)
+        payload = bytes(memoryview(data)[found.exif.body + len(EXIF_PREFIX) : found.exif.stop])
+        exif.note(out, payload, "APP1 Exif", found.exif.start, found.exif.stop, found=first)
     for segment in sorted(found.gone, key=lambda s: s.start):
         _note(data, out, segment)
     if not view.has_eoi:
