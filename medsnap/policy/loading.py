@@ -13,7 +13,7 @@ from medsnap.policy.build import build
 from medsnap.policy.checks import Check
 from medsnap.policy.effective import over
 from medsnap.policy.findings import LintFinding, Severity
-from medsnap.policy.nodes import MAX_CHARACTERS, Node, Pairs, Reader, Text
+from medsnap.policy.nodes import MAX_CHARACTERS, MAX_FINDINGS, Node, Pairs, Reader, Text
 from medsnap.policy.nouns import Policy
 from medsnap.policy.packaged import BASELINE, packaged
 from medsnap.policy.table import ROOT
@@ -100,8 +100,19 @@ def _read(text: str, name: str, now: datetime | None) -> tuple[Item | None, tupl
     if own is not None:
         whole = over(ROOT, _base(text), own) or own
         baseline = _is_baseline(text)
-        findings = findings + list(Check(name, own, whole, baseline, now).run())
+        findings = findings + _checked(Check(name, own, whole, baseline, now))
     return own, tuple(sorted(findings, key=lambda f: (f.line, f.column, f.code, f.message)))
+
+
+def _checked(check: Check) -> list[LintFinding]:
+    found: list[LintFinding] = []
+    errors = 0
+    for finding in check.run():
+        found.append(finding)
+        errors += finding.severity is Severity.ERROR
+        if errors >= MAX_FINDINGS:
+            break
+    return found
 
 
 def _names(node: Node, text: str) -> dict[str, tuple[str, ...]]:

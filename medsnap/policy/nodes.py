@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MAX_CHARACTERS: Final = 400_000
 MAX_DEPTH: Final = 12
 MAX_NODES: Final = 40_000
+MAX_FINDINGS: Final = 200  # guessing what 40,000 wrong words mean would take minutes
 _HIDDEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters that draw nothing
 
 
@@ -77,6 +78,11 @@ class Reader:
 
     name: str
     findings: list[LintFinding] = field(default_factory=list)
+
+    @property
+    def full(self) -> bool:
+        """Say whether there are more errors than anybody reads; a policy with one is out anyway."""
+        return len(self.findings) >= MAX_FINDINGS
 
     def complain(self, line: int, column: int, code: str, message: str) -> None:
         """Add one error."""

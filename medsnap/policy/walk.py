@@ -61,6 +61,8 @@ class Walker:
 
     def walk(self, node: Node, kind: Kind, *, line: int = 0, label: str = "section") -> Item | None:
         """Return the typed item, or None after a finding. `line` is that of the key before it."""
+        if self.reader.full:
+            return None
         match kind:
             case Word():
                 return self._word(node, kind, line or node.line)
@@ -84,6 +86,8 @@ class Walker:
 
     def word(self, node: Text, kind: Word) -> object | None:
         """Read one text as its kind, or complain and return None."""
+        if self.reader.full:
+            return None
         text = node.text
         known = tuple(self.names.get(kind.names, ())) if kind.names else kind.allowed
         if not text.strip():
@@ -139,6 +143,8 @@ class Walker:
         entries: dict[str, Item] = {}
         for key, value in node.pairs:
             known = kind.fields.get(key.text)
+            if known is None and self.reader.full:
+                break
             if known is None:
                 guess = meant(key.text, kind.fields)
                 message = f"unknown {label} '{shown(key.text)}'{guess or self._keys(kind)}"

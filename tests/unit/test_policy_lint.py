@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -234,6 +235,25 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for name in ("../hospital", "/etc/passwd", "nothing"):
         with pytest.raises(InputMissing):
             policy.packaged(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "features:\n" + "".join(f"  face{n}: accept\n" for n in range(15_000)),
+        "".join(f"section{n}: a\n" for n in range(15_000)),
+        HEAD
+        + "vocabulary: {body_site: {also_called: {"
+        + ", ".join(f"w{n}: skim{n}" for n in range(9_000))
+        + "}}}\n",
+        HEAD + "manifest: {may_clear: [" + ", ".join(f"tatoo{n}" for n in range(15_000)) + "]}\n",
+    ],
+    ids=["features", "sections", "synonyms", "list"],
+)
+def test_a_file_of_mistakes_is_answered_soon(text: str) -> None:
+    start = time.process_time()
+    assert 0 < len(policy.lint(text, "p.yaml")) <= 600
+    assert time.process_time() - start < 10
 
 
 TOKENS = "medsnap policy features face rules do accept 1 &a *a !!x << --- % { } [ ] | # ? , \" '"
