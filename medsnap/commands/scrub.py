@@ -9,7 +9,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +26,7 @@ from medsnap.report import machine
 from medsnap.report.page import Block, Line, Table, Tone
 
 if TYPE_CHECKING:
-    from medsnap.scrub import Scrubbed
+    from medsnap.scrub import Scrubbed, ScrubReport
 
 _MAX_FILE = 1 << 30  # bytes
 _THREADS = 3
@@ -50,7 +50,7 @@ class _Done:
     reason: str = ""
     hint: str = ""
     exit: Exit = Exit.OK
-    scrubbed: Scrubbed | None = None
+    report: ScrubReport | None = None
 
 
 @command(dry_run=True, output=False)
@@ -85,21 +85,21 @@ def scrub(
         _check_output(sources, jobs, into)
     if report is not None and (report.exists() or report.is_symlink()):
         raise CannotCreate("the report exists already", where=str(report), hint="name another file")
-    done: list[_Done] = []
+    tally = _Tally()
     records: list[dict[str, Any]] = []
     work = partial(_one, into=into, verify_pixels=verify_pixels)
     with io.progress("Scrubbing", len(jobs)) as advance:
-        for each in _in_order(work, jobs, threads=1 if verify_pixels else _THREADS):
-            done.append(each)
-            record = _record(done[-1], into)
+        for done in _in_order(work, jobs, threads=1 if verify_pixels else _THREADS):
+            tally.add(done)
+            record = _record(done, into)
             io.record(record)
             if report is not None:
                 records.append(record)
             advance()
-    summary = _summary(done, dry_run=io.dry_run)
+    summary = tally.summary(dry_run=io.dry_run)
     if report is not None:
         write_durably(report, machine.document({**summary, "records": records}).encode(), mode=0o600)
-    return Result(page=_page(done, into), data=summary, exit=worst(*(d.exit for d in done)))
+    return Result(page=tally.page(into), data=summary, exit=tally.exit)
 
 
 def _in_order(work: Callable[[_Job], _Done], jobs: Sequence[_Job], *, threads: int) -> Iterator[_Done]:
@@ -195,7 +195,7 @@ def _one(job: _Job, *, into: Path | None, verify_pixels: bool) -> _Done:
     except OSError as problem:
         reason = problem.strerror or "reading or writing failed"
         return _Done(job=job, outcome="failed", reason=reason, exit=Exit.PARTIAL)
-    return _Done(job=job, outcome="done", scrubbed=scrubbed)
+    return _Done(job=job, outcome="done", report=scrubbed.report)
 
 
 def _read(path: Path) -> bytes | None:
@@ -266,7 +266,7 @@ def _name_new(temporary: Path, target: Path) -> None:
 def _record(done: _Done, into: Path | None) -> dict[str, Any]:
     """One record per input: what an outside checker reads."""
     record: dict[str, Any] = {"path": str(done.job.source), "outcome": done.outcome}
-    report = done.scrubbed.report if done.scrubbed is not None else None
+    report = done.report
     record["removed"] = to_json(report.removed) if report else []
     record["kept"] = to_json(report.kept) if report else []
     record["sha256_in"] = report.sha256_in if report else None
@@ -284,38 +284,48 @@ def _record(done: _Done, into: Path | None) -> dict[str, Any]:
     return record
 
 
-def _summary(done: Sequence[_Done], *, dry_run: bool) -> dict[str, Any]:
-    outcomes = Counter(d.outcome for d in done)
-    counts = {name: outcomes.get(name, 0) for name in ("done", "skipped", "held", "failed")}
-    return {"type": "summary", "dry_run": dry_run, **counts, "removed": _revealed(done)}
+@dataclass(slots=True)
+class _Tally:
+    """Counts of a run; only files that got no copy are remembered, so that a large dump stays flat."""
 
+    outcomes: Counter[str] = field(default_factory=Counter)
+    removed: Counter[Reveals] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    stuck: list[_Done] = field(default_factory=list)
+    exit: Exit = Exit.OK
 
-def _revealed(done: Sequence[_Done]) -> dict[str, int]:
-    """Count, for each thing that metadata gave away, the photos it was removed from."""
-    from medsnap.scrub.report import revealed
+    def add(self, done: _Done) -> None:
+        from medsnap.scrub.report import revealed
 
-    counts = Counter(what for d in done if d.scrubbed for what in revealed(d.scrubbed.report.carriers))
-    return {what.value: counts[what] for what in Reveals if counts[what]}
+        self.outcomes[done.outcome] += 1
+        self.exit = worst(self.exit, done.exit)
+        if done.report is not None:
+            self.removed.update(revealed(done.report.carriers))
+        elif done.outcome == "skipped":
+            self.skipped[done.reason] += 1
+        else:
+            self.stuck.append(done)
 
+    def summary(self, *, dry_run: bool) -> dict[str, Any]:
+        counts = {name: self.outcomes[name] for name in ("done", "skipped", "held", "failed")}
+        removed = {what.value: self.removed[what] for what in Reveals if self.removed[what]}
+        return {"type": "summary", "dry_run": dry_run, **counts, "removed": removed}
 
-def _page(done: Sequence[_Done], into: Path | None) -> tuple[Block, ...]:
-    clean = sum(d.outcome == "done" for d in done)
-    where = f" into {into}" if into is not None else " (dry run: nothing was written)"
-    page: list[Block] = [
-        Line(f"{clean} of {len(done)} files scrubbed{where}.", Tone.GOOD if clean else Tone.WARN)
-    ]
-    rows = tuple((name, str(count)) for name, count in _revealed(done).items())
-    page.append(
-        Table(
-            columns=("removed", "photos"), rows=rows, right=("photos",), empty="there was nothing to remove"
-        )
-    )
-    stuck = [d for d in done if d.outcome in ("held", "failed")]
-    if stuck:
-        held = tuple(
-            (str(d.job.source), d.outcome, "; ".join(filter(None, (d.reason, d.hint)))) for d in stuck
-        )
-        page.append(Table(columns=("no copy of", "outcome", "why"), rows=held, wide="why"))
-    skipped = Counter(d.reason for d in done if d.outcome == "skipped")
-    page.extend(Line(f"skipped: {count} ({reason})", Tone.QUIET) for reason, count in sorted(skipped.items()))
-    return tuple(page)
+    def page(self, into: Path | None) -> tuple[Block, ...]:
+        clean, total = self.outcomes["done"], self.outcomes.total()
+        where = f" into {into}" if into is not None else " (dry run: nothing was written)"
+        page: list[Block] = [
+            Line(f"{clean} of {total} files scrubbed{where}.", Tone.GOOD if clean else Tone.WARN)
+        ]
+        rows = tuple((what.value, str(self.removed[what])) for what in Reveals if self.removed[what])
+        nothing = "there was nothing to remove"
+        page.append(Table(columns=("removed", "photos"), rows=rows, right=("photos",), empty=nothing))
+        if self.stuck:
+            held = tuple(
+                (str(d.job.source), d.outcome, "; ".join(filter(None, (d.reason, d.hint))))
+                for d in self.stuck
+            )
+            page.append(Table(columns=("no copy of", "outcome", "why"), rows=held, wide="why"))
+        skipped = sorted(self.skipped.items())
+        page.extend(Line(f"skipped: {count} ({reason})", Tone.QUIET) for reason, count in skipped)
+        return tuple(page)
