@@ -139,6 +139,13 @@ def test_secret_goes_and_is_named(name: str) -> None:
     assert kinds <= found
 
 
+def no_property() -> Heif:
+    """The link that means "no property" must not reach the last one of the list."""
+    file = beside(b"hvc1", b"thmb", (b"irot", b"\1", False))
+    file.part(1).props.append((b"", b"", False))
+    return file
+
+
 HARMLESS: dict[str, Callable[[], Heif]] = {
     "iloc 0": lambda: still(exif(), iloc=0),
     "iloc 2": lambda: still(exif(), iloc=2),
@@ -151,7 +158,7 @@ HARMLESS: dict[str, Callable[[], Heif]] = {
     ),
     "zeros behind the last box of meta": lambda: still(in_meta=[bytes(5)]),
     "picture aligned with zeros": lambda: Heif([make.fake(data=make.FAKE_SLICE + bytes(64))]),
-    "no property": lambda: with_property(b"", b""),
+    "no property": no_property,
     "64-bit mdat": lambda: still(mdat_large=True),
     "picture in idat": lambda: Heif([make.fake(place="idat")]),
     "picture in pieces": lambda: Heif([make.fake(pieces=5)]),

@@ -181,7 +181,8 @@ def _iprp(iprp: Eater, tables: Tables) -> None:
         tables.uses[item] = links
         used.update(links)
     ipma.finish()
-    if used != set(range(1, len(tables.properties) + 1)) or len(set(tables.properties)) != len(used):
+    count = len(tables.properties)
+    if used != set(range(1, count + 1)) or len(set(tables.properties)) != count:
         raise ipma.fail("a property that no item uses, or a repeated one")
 
 
