@@ -63,7 +63,8 @@ def _table(block: Table) -> RichTable | Text:
             overflow="fold",
             justify="right" if column in block.right else "left",
             ratio=1 if column == block.wide else None,
-            no_wrap=column in block.right,
+            # only the wide column folds: an id or a word cut in two cannot be read or copied
+            no_wrap=bool(block.wide) and column != block.wide,
         )
     for row in block.rows:
         table.add_row(*(Text(clean(value)) for value in row))
