@@ -160,8 +160,7 @@ class Clinic:
             [*MEDSNAP, *words],
             env=dict(self.environment if environment is None else environment),
             stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=timeout,
             check=False,
             cwd=cwd or self.root,
@@ -174,13 +173,14 @@ class Clinic:
         self, *arguments: str | Path, environment: Mapping[str, str] | None = None, **more: Any
     ) -> subprocess.Popen[bytes]:
         """Start medsnap in a process group of its own; who calls ends it."""
+        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
         return subprocess.Popen(
             [*MEDSNAP, *map(str, arguments)],
             env=dict(self.environment if environment is None else environment),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             cwd=self.root,
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more,
+            **streams,
         )
 
     def ingest(self, *arguments: str | Path, policy: str | Path = "hospital", **more: Any) -> Ran:
