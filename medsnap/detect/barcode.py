@@ -1,4 +1,4 @@
-"""Barcodes by zxing-cpp: a reduced picture first, all pixels where something like a label was found."""
+"""Barcodes by zxing-cpp: the reduced picture first, then in full size what surrounds a label."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from math import hypot
 from typing import Any, Final
 
 from medsnap.detect.boxes import Box, suppress
-from medsnap.detect.picture import Picture
+from medsnap.detect.picture import Picture, Window
 from medsnap.detect.sessions import translated
-from medsnap.model.finding import Detector, Finding
+from medsnap.model.finding import Detector, Finding, Region
 from medsnap.model.private import Private
 from medsnap.raster import arrays
 
 FIRST: Final = 2048  # pixels, long side of the first look
 READ, UNREADABLE = 1.0, 0.5  # an unreadable symbol is still one: a person must look
+BESIDE: Final = 400  # pixels around a label that are looked at in full size, at least
 SAME: Final = 0.3  # intersection over union of one symbol found in two sizes
 # A tilted linear code is often located by one scan line; a label's bars are rarely lower than this.
 LINEAR_HEIGHT: Final = 0.4  # of the code's length
@@ -34,11 +35,12 @@ class Barcodes:
     def find(self, picture: Picture, found: tuple[Finding, ...]) -> tuple[Finding, ...]:
         """Return symbols, readable or not. Raises DetectorError."""
         with translated("zxing-cpp"):
-            first = _scan(picture, FIRST)
-            hint = bool(first) or any(f.feature == "text" for f in found)
-            longest = max(picture.width, picture.height)
-            full = _scan(picture, longest) if hint and longest > FIRST else []
-        symbols = first + full
+            symbols = _scan(picture, Window(0, 0, picture.width, picture.height), FIRST)
+            labels = [f.region for f in found if f.feature == "text"]
+            labels += [picture.region(*box[:4]) for box, _ in symbols if box.score < READ]
+            if max(picture.width, picture.height) > FIRST:
+                for window in surroundings(labels, picture.width, picture.height):
+                    symbols += _scan(picture, window, max(window.w, window.h))
         kept = suppress((box for box, _ in symbols), SAME)
         values = [next(value for box, value in symbols if box is one) for one in kept]
         return tuple(
@@ -53,22 +55,38 @@ class Barcodes:
         )
 
 
-def _scan(picture: Picture, longest: int) -> list[tuple[Box, str]]:
+def _scan(picture: Picture, window: Window, longest: int) -> list[tuple[Box, str]]:
+    """Look for symbols in a window of the picture, its long side reduced to `longest`."""
     import zxingcpp
 
-    pixels = arrays.grey(picture.at(longest))
-    scale = picture.width / pixels.shape[1]
+    part = picture if window.w == picture.width and window.h == picture.height else picture.part(window)
+    pixels = arrays.grey(part.at(longest))
+    scale = window.w / pixels.shape[1]
     symbols: list[tuple[Box, str]] = []
     for code in zxingcpp.read_barcodes(pixels, return_errors=True):
         at: Any = code.position
         corners = [
             (p.x * scale, p.y * scale) for p in (at.top_left, at.top_right, at.bottom_right, at.bottom_left)
         ]
-        box = around(corners, linear=_linear(code.format))
+        box = around(corners, linear=_linear(code.format)).moved(window.x, window.y)
         symbols.append(
             (box._replace(score=READ if code.valid else UNREADABLE), code.text if code.valid else "")
         )
     return symbols
+
+
+def surroundings(labels: Sequence[Region], width: int, height: int) -> tuple[Window, ...]:
+    """Return the part of the picture in which all labels lie, with as much around it as they span
+    (no less than 400 pixels): a code stands beside its printed number. Nothing where there is no label."""
+    if not labels:
+        return ()
+    left, top = min(r.x for r in labels) * width, min(r.y for r in labels) * height
+    right = max(r.x + r.w for r in labels) * width
+    bottom = max(r.y + r.h for r in labels) * height
+    around_it = max(BESIDE, right - left, bottom - top)
+    x0, y0 = int(max(0.0, left - around_it)), int(max(0.0, top - around_it))
+    x1, y1 = int(min(float(width), right + around_it)), int(min(float(height), bottom + around_it))
+    return (Window(x0, y0, x1 - x0, y1 - y0),)
 
 
 def _linear(kind: Any) -> bool:

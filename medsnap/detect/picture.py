@@ -56,8 +56,11 @@ class Picture:
         """Yield the whole picture, or overlapping parts of a long strip, so that nothing gets too thin."""
         for window in split(self.width, self.height):
             whole = (window.w, window.h) == (self.width, self.height)
-            part = self.pixels[window.y : window.y + window.h, window.x : window.x + window.w]
-            yield window, self if whole else Picture(part)
+            yield window, self if whole else self.part(window)
+
+    def part(self, window: Window) -> Picture:
+        """Return the part of the picture in a window; it shares the pixels."""
+        return Picture(self.pixels[window.y : window.y + window.h, window.x : window.x + window.w])
 
     def region(self, x0: float, y0: float, x1: float, y1: float) -> Region:
         """Return corners in pixels as fractions, cut to the picture, at least one pixel wide and high."""

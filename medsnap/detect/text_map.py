@@ -22,9 +22,9 @@ TILE: Final = 512  # pixels, about the side of a tile without its halo
 HALO: Final = 32  # pixels of context around a tile
 WHOLE: Final = 1024  # pixels, long side up to which a picture is one tile
 MULTIPLE: Final = 32  # the network halves five times
-# The network's own floor: synthetic letters of 12 to 40 pixels on noise get no answer below a range of
-# 15 grey levels in a 9 by 9 neighbourhood (benchmarks/detect.py --floor). The gate lies under it.
-RANGE: Final = 12  # grey levels
+# The network's own floor: synthetic letters of 12 to 80 pixels on noise get no answer below a range of
+# 13 grey levels in a 9 by 9 neighbourhood (benchmarks/detect.py --floor). The gate lies under it.
+RANGE: Final = 10  # grey levels
 ENOUGH: Final = 64  # pixels of such contrast; one small letter has more than a hundred
 CANDIDATES: Final = 5000  # outlines examined in one picture
 
@@ -50,17 +50,18 @@ class TextMap:
         import numpy as np
 
         height, width = pixels.shape[:2]
-        found, _ = self._outlines(self._map(pixels)[np.newaxis, np.newaxis], (height, width))
+        found, _ = self._outlines(self.probability(pixels)[np.newaxis, np.newaxis], (height, width))
         quads = [np.asarray(quad, dtype=np.float32) for quad in found]
         return sorted(quads, key=lambda quad: (float(quad[0, 1]), float(quad[0, 0])))
 
-    def _map(self, pixels: Pixels) -> NDArray[np.float32]:
+    def probability(self, pixels: Pixels) -> NDArray[np.float32]:
+        """Return the probability of text for each pixel, shape (height, width)."""
         import numpy as np
 
         height, width = pixels.shape[:2]
         if max(height, width) <= WHOLE:
             return self._run(pixels)
-        busy = contrasts(pixels)
+        busy = ranges(pixels) >= RANGE
         answer = np.zeros((height, width), dtype=np.float32)
         for tile in tiles(width, height):
             part = answer_area(busy, tile)
@@ -88,17 +89,16 @@ class TextMap:
         return answer[:height, :width]
 
 
-def contrasts(pixels: Pixels) -> NDArray[np.bool_]:
-    """Mark pixels near which luma differs by at least 12 levels, after a blur that takes off noise."""
+def ranges(pixels: Pixels) -> Pixels:
+    """Return the difference of the brightest and the darkest of 9 by 9 pixels, shape (height, width), after
+    a blur that takes off noise; luma, red and blue each count, since colour alone can carry text."""
     import cv2
     import numpy as np
 
-    luma = cv2.blur(arrays.grey(pixels), (3, 3))
-    # colour alone can carry text: each channel counts
-    blurred = [luma, *(cv2.blur(np.ascontiguousarray(pixels[:, :, i]), (3, 3)) for i in (0, 2))]
+    planes = [arrays.grey(pixels), *(np.ascontiguousarray(pixels[:, :, i]) for i in (0, 2))]
     near = np.ones((9, 9), np.uint8)
-    ranges = [cv2.morphologyEx(channel, cv2.MORPH_GRADIENT, near) for channel in blurred]
-    return np.asarray(np.maximum.reduce(ranges) >= RANGE)
+    found = (cv2.morphologyEx(cv2.blur(plane, (3, 3)), cv2.MORPH_GRADIENT, near) for plane in planes)
+    return np.asarray(np.maximum.reduce(list(found)), dtype=np.uint8)
 
 
 def tiles(width: int, height: int) -> Iterator[Window]:
