@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medsnap.commands._photos import policy_path
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member, record
 from medsnap.errors import CannotCreate, Exit, KeyRefused, Tampered, UsageError
@@ -74,8 +75,10 @@ def export(
         str | None, typer.Option("--target", metavar="NAME", help="The policy's export to use.")
     ] = None,
     policy: Annotated[
-        list[Path] | None,
-        typer.Option("--policy", help="The policy that decided the photos, when it is no packaged one."),
+        list[str] | None,
+        typer.Option(
+            "--policy", metavar="FILE", help="The policy that decided the photos, when it is no packaged one."
+        ),
     ] = None,
     vault: VaultOption = None,
     key_file: KeyOption = None,
@@ -125,13 +128,13 @@ def _selected(session: Session, selector: Sequence[str]) -> list[PhotoRow]:
     return sorted(rows, key=order)
 
 
-def _policies(io: Io, given: Sequence[Path], rows: Sequence[PhotoRow]) -> dict[str, Policy]:
+def _policies(io: Io, given: Sequence[str], rows: Sequence[PhotoRow]) -> dict[str, Policy]:
     """Find the policies that decided these photos: given, set, or packaged; by their digest."""
     from medsnap import policy as policies
 
-    configured = io.settings.path("policy")
+    named = [*given, *([None] if io.settings.get("policy") else [])]
     wanted = {row.decision.policy.digest for row in rows}
-    found = {p.ref.digest: p for p in map(policies.load, [*given, *([configured] if configured else [])])}
+    found = {p.ref.digest: p for p in (policies.load(policy_path(io, name)) for name in named)}
     for name in policies.packaged_names():
         if wanted <= found.keys():
             break
