@@ -18,6 +18,7 @@ from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
     from medsnap.model.record import PhotoRow
+    from medsnap.vault.entries import Entry
     from medsnap.vault.session import Session
 
 __all__ = ["check", "init", "ls", "open_", "show", "trust"]
@@ -55,9 +56,7 @@ def ls(
 
     wanted = Filters(state=state, verb=verb, compartment=compartment, matched=match, mrn=mrn)
     with member(io, vault, key_file) as session:
-        # sorted by what is in the photos, not by ids or times of sealing: two runs give one order
-        photos = sorted(session.catalogue.photos(wanted), key=_order)
-        records = [_entry(row) for row in photos]
+        records = [_entry(entry) for entry in session.catalogue.entries(wanted)]
         broken = bool(session.reader.problems)
         places = session.place
     for entry in records:
@@ -91,34 +90,23 @@ def _captured(row: PhotoRow) -> str:
     return row.match.captured_at or (row.capture.captured_at if row.capture else None) or ""
 
 
-def _order(row: PhotoRow) -> tuple[str, str, str]:
-    return _captured(row), row.source_name, row.source_sha256
-
-
-def _entry(row: PhotoRow) -> dict[str, Any]:
-    patient = row.match.patient
+def _entry(entry: Entry) -> dict[str, Any]:
     study = None
-    if patient is not None:
-        visit = row.match.visit
-        study = {
-            "mrn": patient.mrn,
-            "issuer": patient.issuer,
-            "encounter": visit.encounter,
-            "accession": visit.accession,
-            "department": visit.department,
-        }
+    if entry.mrn is not None:
+        names = ("mrn", "issuer", "encounter", "accession", "department")
+        study = {name: getattr(entry, name) for name in names}
     return {
-        "id": row.seal.object,
-        "at": row.at,
-        "source": row.source_name,
-        "captured": _captured(row) or None,
-        "media": row.media,
-        "length": row.seal.length,
-        "state": row.state,
-        "reason": row.reason or None,
-        "verb": str(row.decision.verb),
-        "compartment": row.seal.compartment,
-        "match": row.match.state,
+        "id": entry.object,
+        "at": entry.at,
+        "source": entry.source,
+        "captured": entry.captured or None,
+        "media": entry.media,
+        "length": entry.length,
+        "state": entry.state,
+        "reason": entry.reason or None,
+        "verb": entry.verb,
+        "compartment": entry.compartment,
+        "match": entry.matched,
         "study": study,
     }
 

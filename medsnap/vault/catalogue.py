@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medsnap.errors import InputMissing, IoFailed, KeyRefused, MedsnapError, Tampered, UsageError
+from medsnap.errors import InputMissing, IoFailed, KeyRefused, MedsnapError, Tampered, Unsupported, UsageError
 from medsnap.model.codec import CodecError, canonical, from_json
 from medsnap.model.photo import ObjectId
 from medsnap.model.receipt import Receipt
 from medsnap.model.record import ADD, PhotoRow, ReceiptRow
 from medsnap.model.study import Patient, Study, Visit
 from medsnap.platform import too_open, write_durably
+from medsnap.vault.entries import ENTRY_FIELDS, Entry, entry_of
 from medsnap.vault.files import read_limited
 from medsnap.vault.ids import Random, is_prefix
 from medsnap.vault.reader import Reader, not_found
@@ -34,8 +35,10 @@ CREATE TABLE IF NOT EXISTS scope (scope TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS photo (
   n INTEGER PRIMARY KEY, object TEXT UNIQUE NOT NULL, compartment TEXT NOT NULL, at TEXT NOT NULL,
-  state TEXT NOT NULL, verb TEXT NOT NULL, matched TEXT NOT NULL, mrn TEXT, issuer TEXT,
-  encounter TEXT, row BLOB NOT NULL);
+  source TEXT NOT NULL, source_sha256 TEXT NOT NULL, captured TEXT NOT NULL, media TEXT NOT NULL,
+  length INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, verb TEXT NOT NULL,
+  matched TEXT NOT NULL, mrn TEXT, issuer TEXT, encounter TEXT, accession TEXT, department TEXT,
+  row BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS photo_patient ON photo (mrn, issuer);
 CREATE TABLE IF NOT EXISTS receipt (
   n INTEGER PRIMARY KEY, object TEXT NOT NULL, target TEXT NOT NULL, row BLOB NOT NULL);
@@ -77,7 +80,7 @@ class Catalogue:
         if stored is not None:
             try:
                 database.deserialize(stored)
-                database.execute("SELECT count(*) FROM seen")
+                database.execute(f"SELECT {', '.join(ENTRY_FIELDS)} FROM photo LIMIT 0")  # noqa: S608
             except sqlite3.Error:  # an older layout or a broken cache: made anew from the batches
                 database.close()
                 database = sqlite3.connect(":memory:", isolation_level=None)
@@ -141,34 +144,23 @@ class Catalogue:
     def _take(self, compartment: str, event: dict[str, Any], reader: Reader) -> None:
         try:
             if event["event"] == ADD:
-                self._take_photo(compartment, from_json(PhotoRow, event))
+                self._take_photo(compartment, event)
             else:
                 self._take_receipt(from_json(ReceiptRow, event), event)
         except CodecError as misfit:
             reader.note("a batch", f"a row cannot be read by this medsnap ({misfit.where})")
 
-    def _take_photo(self, compartment: str, row: PhotoRow) -> None:
-        patient = row.match.patient
+    def _take_photo(self, compartment: str, event: dict[str, Any]) -> None:
+        entry = entry_of(event, compartment)
+        values = [getattr(entry, name) for name in ENTRY_FIELDS]
         self._db.execute(
-            "INSERT OR IGNORE INTO photo"
-            " (object, compartment, at, state, verb, matched, mrn, issuer, encounter, row)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                row.seal.object,
-                compartment,
-                row.at,
-                row.state,
-                str(row.decision.verb),
-                str(row.match.state),
-                patient.mrn if patient else None,
-                patient.issuer if patient else None,
-                row.match.visit.encounter,
-                zlib.compress(canonical(row), 1),
-            ),
+            f"INSERT OR IGNORE INTO photo ({', '.join(ENTRY_FIELDS)}, row)"  # noqa: S608 - our own names
+            f" VALUES ({', '.join('?' * len(values))}, ?)",
+            (*values, _packed(event)),
         )
 
     def _take_receipt(self, row: ReceiptRow, event: dict[str, Any]) -> None:
-        values = (row.receipt.object, row.receipt.target, zlib.compress(canonical(event), 1))
+        values = (row.receipt.object, row.receipt.target, _packed(event))
         known = self._db.execute("SELECT row FROM receipt WHERE object = ?", values[:1]).fetchall()
         if (values[2],) not in known:
             self._db.execute("INSERT INTO receipt (object, target, row) VALUES (?, ?, ?)", values)
@@ -178,6 +170,16 @@ class Catalogue:
         where, values = (filters or Filters()).clause()
         rows = self._db.execute(f"SELECT row FROM photo WHERE {where} ORDER BY at, object", values)  # noqa: S608
         return [_photo(data) for (data,) in rows]
+
+    def entries(self, filters: Filters | None = None) -> list[Entry]:
+        """List what lists show, ordered by the photos alone, not by ids or times of sealing."""
+        where, values = (filters or Filters()).clause()
+        rows = self._db.execute(
+            f"SELECT {', '.join(ENTRY_FIELDS)} FROM photo WHERE {where}"  # noqa: S608 - our own names
+            " ORDER BY captured, source, source_sha256",
+            values,
+        )
+        return [Entry(**dict(zip(ENTRY_FIELDS, row, strict=True))) for row in rows]
 
     def photo(self, object_id: str) -> PhotoRow:
         """Return one photo's row by its id, or by a beginning of it that only one of ours has.
@@ -212,8 +214,17 @@ class Catalogue:
         return [Study(patient=p, visit=v, objects=tuple(o)) for (p, v), o in groups.items()]
 
 
+def _packed(event: dict[str, Any]) -> bytes:
+    return zlib.compress(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode(), 1)
+
+
 def _photo(data: bytes) -> PhotoRow:
-    return from_json(PhotoRow, json.loads(zlib.decompress(data)))
+    try:
+        return from_json(PhotoRow, json.loads(zlib.decompress(data)))
+    except CodecError as misfit:
+        raise Unsupported(
+            f"the row of a photo cannot be read by this medsnap ({misfit.where})", hint="update medsnap"
+        ) from misfit
 
 
 def _stored(folder: Path, identities: Sequence[str]) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from medsnap.vault.directory import (
     serialise,
 )
 from medsnap.vault.files import write_new
-from medsnap.vault.ids import Random, random_id
+from medsnap.vault.ids import ALPHABET, Random, random_id
 
 if TYPE_CHECKING:
     from medsnap.crypto.note import Signer
@@ -172,6 +173,9 @@ def _ring(vault_id: str, label: str, readers: Sequence[str], suite: Suite, rando
 def _write(vault: Path, made: Sequence[_Ring], directory: Directory, root: Signer) -> None:
     for name in FOLDERS:
         (vault / name).mkdir(mode=0o700)
+    for pair in itertools.product(ALPHABET, repeat=2):
+        (vault / "objects" / "".join(pair)).mkdir(mode=0o700)  # now, so that no photo waits for a folder
+    fsync_dir(vault / "objects")
     for ring in made:
         write_new(vault / "keys" / ring.file, ring.data)
     fsync_dir(vault)

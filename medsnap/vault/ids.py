@@ -11,6 +11,7 @@ from medsnap.model.photo import ObjectId
 
 Random: TypeAlias = Callable[[int], bytes]
 
+ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648 base32, lower case
 _NAME = re.compile(r"[a-z2-7]{26}")
 SHORT = 8  # characters that lists show: 40 bits
 _PREFIX = re.compile(r"[a-z2-7]{6,26}")

@@ -1,6 +1,6 @@
 """The ingest host's journal: what was begun, what waits for a commit, what is known by its source.
 
-SQLite in WAL mode with full sync, so each step is one durable write and a kill at any moment
+SQLite in WAL mode, so each step is one write, synced where a power cut matters, and a kill at any moment
 leaves the step done or not done. It holds digests, random ids and sealed rows, never a name, and
 forgets a source as soon as it is gone from the dump (vault.md, amendment 4).
 """
@@ -76,7 +76,6 @@ class Journal:
         with self._errors():
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA secure_delete=ON")  # a forgotten digest must not linger in free pages
             self._db.executescript(_SCHEMA)
 
@@ -96,10 +95,11 @@ class Journal:
             ) from failure
 
     @contextlib.contextmanager
-    def _step(self) -> Iterator[sqlite3.Connection]:
+    def _step(self, *, sync: bool = True) -> Iterator[sqlite3.Connection]:
         self.roll_back()
         with self._errors():
             try:
+                self._db.execute(f"PRAGMA synchronous={'FULL' if sync else 'NORMAL'}")
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
                 self._db.execute("COMMIT")
@@ -136,9 +136,15 @@ class Journal:
         sealed: bytes,
         objects: tuple[ObjectDigests, ...],
         sources: Iterable[tuple[Sha256, Known]] = (),
+        *,
+        sync: bool = True,
     ) -> None:
-        """Write a sealed row down: from here on a kill loses nothing of it."""
-        with self._step() as db:
+        """Write a sealed row down: from here on a kill loses nothing of it.
+
+        Without `sync` it outlives a power cut only from the next synced step on; until then its
+        intent stands, and its source would be sealed anew.
+        """
+        with self._step(sync=sync) as db:
             text = json.dumps(to_json(objects))
             db.execute(
                 "INSERT INTO pending (compartment, objects, sealed) VALUES (?, ?, ?)",

@@ -112,9 +112,10 @@ class Reader:
 
     def events(self, signed: SignedCommit) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield (compartment, event) of one commit; events its signer had no right to are reported."""
+        committed = {(o.object, o.payload) for o in signed.commit.objects}
         for compartment, found in self._batches(signed).items():
             for event in found:
-                if self._accepted(signed, compartment, event):
+                if self._accepted(signed, compartment, event, committed):
                     yield compartment, event
 
     def _batches(self, signed: SignedCommit) -> dict[str, list[dict[str, Any]]]:
@@ -156,7 +157,13 @@ class Reader:
             return name, found[1:]
         return None
 
-    def _accepted(self, signed: SignedCommit, compartment: str, event: dict[str, Any]) -> bool:
+    def _accepted(
+        self,
+        signed: SignedCommit,
+        compartment: str,
+        event: dict[str, Any],
+        committed: AbstractSet[tuple[str, str]],
+    ) -> bool:
         kind = str(event.get("event", ""))
         where = f"commits/{signed.commit.commit}"
         verb = VERB_FOR.get(kind)
@@ -166,21 +173,10 @@ class Reader:
         if verb not in signed.writer.verbs:
             self.note(where, f"an event was ignored: its signer may not '{verb}'")
             return False
-        if kind == ADD and not self._fits(signed, compartment, event):
+        if kind == ADD and not _fits(compartment, event, committed):
             self.note(where, "a row was ignored: it does not fit its commit")
             return False
         return True
-
-    @staticmethod
-    def _fits(signed: SignedCommit, compartment: str, event: dict[str, Any]) -> bool:
-        try:
-            seals = list(seals_in(event))
-        except CodecError:
-            return False
-        committed = {(o.object, o.payload) for o in signed.commit.objects}
-        return bool(seals) and all(
-            s.compartment == compartment and (s.object, s.payload) in committed for s in seals
-        )
 
     def open(self, object_id: str) -> bytes:
         """Return a photo, verified and cut to its length, by an id of the caller's own catalogue.
@@ -222,6 +218,15 @@ class Reader:
         if len(photo) != seal.length or hashlib.sha256(photo).hexdigest() != seal.plaintext:
             raise Tampered("an object does not hold the photo its row speaks of", where=str(path))
         return photo
+
+
+def _fits(compartment: str, event: dict[str, Any], committed: AbstractSet[tuple[str, str]]) -> bool:
+    """Say whether a row speaks of objects of its own commit and compartment, and of nothing else."""
+    try:
+        seals = list(seals_in(event))
+    except CodecError:
+        return False
+    return all(s.compartment == compartment and (s.object, s.payload) in committed for s in seals)
 
 
 def seals_in(event: Mapping[str, Any]) -> Iterator[Seal]:

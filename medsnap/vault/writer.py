@@ -121,7 +121,8 @@ class Writer:
         digests = tuple(self._sealed.pop(s.object) for s in seals)
         sealed = batches.seal_row(row, key.recipient, random=self._random)
         with self._step():
-            self._journal.add(compartment, sealed, digests, _sources(row))
+            # what leaves in this run is written down before it leaves; else the commit's sync will do
+            self._journal.add(compartment, sealed, digests, _sources(row), sync=_leaves(row))
             self._lines.setdefault(compartment, batches.Lines()).add(row)
             self._objects += digests
             self._waiting += 1
@@ -233,6 +234,10 @@ def seals_of(row: object) -> tuple[Seal, ...]:
     if not isinstance(row, PhotoRow):
         return ()
     return (row.seal, *(c.seal for c in row.companions if c.seal is not None))
+
+
+def _leaves(row: object) -> bool:
+    return not isinstance(row, PhotoRow) or bool(row.intents)
 
 
 def _sources(row: object) -> tuple[tuple[Sha256, Known], ...]:
