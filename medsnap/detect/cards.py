@@ -39,8 +39,16 @@ FACE: Final = Card(
     feature="face",
     models=(CENTERFACE,),
     settings="long side 1024 pixels, score at least 0.30, suppression at 0.30",
-    measured=(),
-    blind_spots=(),
+    measured=(
+        "a face found in 18 of 18 portraits and groups, every labelled face box covered",
+        "a false `face` in 2 of 31 pictures without one (the same wound twice), score 0.55",
+    ),
+    blind_spots=(
+        "faces turned away, behind masks, upside down or blurred are found less often",
+        "faces smaller than about 12 pixels when the long side is 1024",
+        "parts of faces: see partial_face",
+        "faces in mirrors, prints, screens and tattoos are found as faces, the kind is not told apart",
+    ),
     may_clear=True,
 )
 PARTIAL: Final = Card(
@@ -49,8 +57,15 @@ PARTIAL: Final = Card(
     feature="partial_face",
     models=(CENTERFACE,),
     settings="CenterFace at 384 pixels and a border of a third; eye cascade at 640 pixels, 10 neighbours",
-    measured=(),
-    blind_spots=(),
+    measured=(
+        "with `face`: 12 of 12 close-ups of eyes, one eye, nose and mouth, lower face",
+        "a false part in 8 of 31 pictures without a face, nearly all by the eye cascade at 0.5",
+    ),
+    blind_spots=(
+        "the measured close-ups are crops of portraits: no slit lamp, macro or dilated pupil was seen",
+        "a lone ear, lone lips, teeth, hair and profile outlines are not looked for",
+        "about one wound in five is called a part of a face",
+    ),
     may_clear=False,
 )
 TEXT: Final = Card(
@@ -59,8 +74,17 @@ TEXT: Final = Card(
     feature="text",
     models=(TEXT_DETECTION, TEXT_RECOGNITION, TEXT_DIRECTION),
     settings="long side 2048 pixels; read means 3 letters or digits at 0.60; found and not read scores 0.5",
-    measured=(),
-    blind_spots=(),
+    measured=(
+        "text found in 15 of 15 labels, scenes and documents; 95 % of the words read",
+        "no false text in 13 pictures without any; the rule for lone shapes was written after seeing them",
+    ),
+    blind_spots=(
+        "letters under about 11 pixels when the long side is 2048",
+        "letters that differ from their ground by less than about 13 grey levels",
+        "handwriting was not measured; a short illegible scrawl can pass for a lone shape",
+        "lines at about 45 degrees are found and often misread",
+        "scripts other than Latin and Chinese are found, not read",
+    ),
     may_clear=True,
 )
 BARCODE: Final = Card(
@@ -69,8 +93,15 @@ BARCODE: Final = Card(
     feature="barcode",
     models=(),
     settings="long side 2048 pixels, then full size around text or a broken symbol; unreadable scores 0.5",
-    measured=(),
-    blind_spots=(),
+    measured=(
+        "19 of 20 pictures with a code, 19 of 20 payloads, every labelled box covered",
+        "no false code in 61 pictures without one",
+    ),
+    blind_spots=(
+        "a code too small for 2048 pixels that stands far from any text",
+        "codes that are torn, strongly bent or out of focus",
+        "a linear code's box is grown to 0.4 of its length: taller bars can stick out",
+    ),
     may_clear=True,
 )
 

@@ -206,3 +206,11 @@ def test_cards_name_the_detectors_of_the_baseline() -> None:
         ("zxing-cpp", "barcode"),
     }
     assert all(c.measured and c.blind_spots for c in cards.CARDS)
+
+
+@pytest.mark.parametrize("card", cards.CARDS, ids=lambda c: c.name)
+def test_the_documentation_says_what_the_card_says(card: cards.Card) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "FEATURES.md").read_text(encoding="utf-8")
+    assert f"### {card.feature}: `{card.name}` {card.version}" in text
+    assert all(line in text for line in (card.settings, *card.measured, *card.blind_spots))
+    assert all(model.sha256 in text for model in card.models)
