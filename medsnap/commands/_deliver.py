@@ -16,7 +16,9 @@ from medsnap.errors import CannotCreate, UsageError
 from medsnap.model.record import Intent, ReceiptRow
 
 if TYPE_CHECKING:
+    from medsnap.export.ids import Numbering
     from medsnap.export.prepare import As
+    from medsnap.export.run import Preparing
     from medsnap.export.site import Site
     from medsnap.model.decision import Decision
     from medsnap.model.study import Match
@@ -44,10 +46,12 @@ class Delivery:
     receipts: Callable[[str, object], object] | None = None
     studies: dict[tuple[str, ...], str] = field(default_factory=dict)
     series: dict[tuple[str, ...], str] = field(default_factory=dict)
+    numbers: dict[tuple[str, str], Numbering] = field(default_factory=dict)
+    preparer: Preparing | None = None  # decoders run in its child process
 
     def intents(self, decision: Decision, matched: Match) -> tuple[Intent, ...]:
         """Make identifiers for every target that the photo may leave to."""
-        from medsnap.export.ids import random_uid, random_uuid
+        from medsnap.export.ids import match_digest, random_uid, random_uuid
         from medsnap.export.run import KINDS
         from medsnap.model.receipt import Identifiers
 
@@ -72,12 +76,20 @@ class Delivery:
                     sop_uid=random_uid(self.io.random),
                     document=random_uuid(self.io.random).urn,
                 )
-                made.append(Intent(target=target.export.name, kind=KINDS[form], identifiers=identifiers))
+                made.append(
+                    Intent(
+                        target=target.export.name,
+                        kind=KINDS[form],
+                        identifiers=identifiers,
+                        match=match_digest(matched),
+                    )
+                )
         return tuple(made)
 
     def deliver(self, sealed: Sealed) -> tuple[str, ...]:
         """Write a photo's files to each target and add the receipts; return the targets reached."""
-        from medsnap.export.prepare import Held
+        from medsnap.export.ids import Numbering
+        from medsnap.export.prepare import Held, prepare
         from medsnap.export.run import KINDS, export_photo
 
         row, photo = sealed.row, sealed.photo
@@ -86,6 +98,7 @@ class Delivery:
         reached = []
         for target in self.targets:
             for form in target.forms:
+                numbering = self.numbers.setdefault((target.export.name, form), Numbering())
                 intent = next(
                     (i for i in row.intents if (i.target, i.kind) == (target.export.name, KINDS[form])), None
                 )
@@ -99,10 +112,13 @@ class Delivery:
                     identifiers=intent.identifiers,
                     now=self.io.now,
                     site=self.site,
+                    numbers=numbering.peek(row),
                     policy=self.rules.policy,
+                    preparing=self.preparer or prepare,
                 )
                 if isinstance(made, Held):
                     continue
+                numbering.take(row)
                 self._write(target.folder, made.files)
                 if self.receipts is not None:
                     self.receipts(row.seal.compartment, ReceiptRow(receipt=made.receipt))

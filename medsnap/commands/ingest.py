@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,6 +157,7 @@ class _Work:
 def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
     from medsnap import batch
     from medsnap.audit import store
+    from medsnap.export.isolated import Preparer
     from medsnap.vault.writer import Writer
 
     log = log_of(host.vault, host.directory)
@@ -173,7 +175,10 @@ def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
         store.record(log, event, auditors=auditors, signer=host.signer, random=io.random, commit=commit)
 
     writer = Writer(host, now=io.clock, random=io.random, log=entered, logged=lambda: set(store.commits(log)))
-    with writer:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(writer)
+        if work.sending.targets:
+            work.sending.preparer = stack.enter_context(Preparer())
         run = batch.Run(
             writer=writer,
             rules=rules,
