@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import platform as system
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from medsnap import __version__
 from medsnap.commands._shared import Io, Result, command
+from medsnap.errors import MedsnapError
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 _PACKAGES = (
-    "typer",
-    "rich",
-    "pillow",
-    "pillow-heif",
-    "piexif",
-    "cryptography",
-    "pyyaml",
-    "keyring",
-    "pydicom",
-)
+    "typer", "rich", "pillow", "pillow-heif", "piexif", "cryptography", "pyyaml", "keyring", "pydicom"
+)  # fmt: skip
 _EXTRAS = {
     "detect": ("onnxruntime", "opencv-python-headless", "rapidocr", "zxing-cpp", "numpy"),
     "dct": ("jpeglib",),
 }
 
 
-def _installed(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
 @command()
 def doctor(io: Io) -> Result:
-    """Show versions, extras, settings with their origin, and folders.
+    """Show versions, extras, settings with their origin, and whether models, policy and vault are well.
+
+    It changes nothing and always ends with 0: it tells, it does not judge.
 
     Examples:
 
@@ -54,25 +43,121 @@ def doctor(io: Io) -> Result:
         "cache": str(io.settings.cache),
         "models": str(io.settings.models),
     }
-    missing = sorted(n for n, v in packages.items() if not v)
-    absent = sorted(name for name, parts in extras.items() if not all(parts.values()))
+    checks = list(_checks(io))
+    versions = {"medsnap": __version__, "python": system.python_version(), "system": system.platform()}
     page: list[Block] = [
-        Facts((("medsnap", __version__), ("python", system.python_version()), ("system", system.platform()))),
+        Facts(tuple(versions.items())),
+        Line(),
         Table(columns=("package", "version"), rows=tuple((n, v or "missing") for n, v in packages.items())),
+        Line(),
         Table(
             columns=("setting", "value", "from"),
             rows=tuple((n, s["value"] or "-", s["origin"]) for n, s in settings.items()),
-            wide="from",
+            wide="value",
         ),
+        Line(),
         Facts(tuple(folders.items())),
+        Line(),
+        Table(columns=("check", "state", "what to do"), rows=tuple(checks), wide="what to do"),
     ]
-    page += [Line(f"extra [{n}] is not complete: pip install 'medsnap[{n}]'", Tone.WARN) for n in absent]
+    page += [
+        Line(f"extra [{name}] is not complete: pip install 'medsnap[{name}]'", Tone.WARN)
+        for name, parts in extras.items()
+        if not all(parts.values())
+    ]
     data = {
-        "version": __version__,
+        "versions": versions,
         "packages": packages,
         "extras": extras,
         "settings": settings,
         "folders": folders,
-        "missing": missing,
+        "checks": [dict(zip(("check", "state", "hint"), c, strict=True)) for c in checks],
     }
     return Result(page=tuple(page), data=data)
+
+
+def _installed(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _checks(io: Io) -> Iterator[tuple[str, str, str]]:
+    """Ask each part how it is; an error is told with its own hint."""
+    parts: tuple[tuple[str, Callable[[Io], tuple[str, str]]], ...] = (
+        ("models", _models),
+        ("policy", _policy),
+        ("vault", _vault),
+        ("ingest host", _host),
+        ("your key", _key),
+    )
+    for name, ask in parts:
+        try:
+            state, hint = ask(io)
+        except MedsnapError as problem:
+            state, hint = problem.message, problem.hint
+        yield name, state, hint
+
+
+def _models(io: Io) -> tuple[str, str]:
+    from medsnap.detect import models
+
+    states = models.verify(io.settings.models)
+    bad = sorted({str(m.state) for m in states if str(m.state) != "ok"})
+    if not bad:
+        return f"{len(states)} installed, digests right", ""
+    return ", ".join(bad), "medsnap models install; until then features are 'not checked'"
+
+
+def _policy(io: Io) -> tuple[str, str]:
+    from medsnap import policy
+
+    if not io.settings.get("policy"):
+        return "none set", "set MEDSNAP_POLICY, or give --policy"
+    from medsnap.commands._photos import policy_path
+
+    loaded = policy.load(policy_path(io, None), now=io.now)
+    span, ref = loaded.in_force, loaded.ref
+    inside = span.first <= io.now.date() <= span.last
+    return f"{ref.policy} {ref.version}, {ref.signed}, {'in date' if inside else 'NOT in date'}", ""
+
+
+def _place(io: Io) -> Path | None:
+    return io.settings.path("vault")
+
+
+def _vault(io: Io) -> tuple[str, str]:
+    from medsnap.vault import directory
+
+    place = _place(io)
+    if place is None:
+        return "none set", "set MEDSNAP_VAULT, or give --vault"
+    named = directory.load(place).directory
+    return f"{named.vault}, suite {named.suite}, {len(named.compartments)} locked groups", ""
+
+
+def _host(io: Io) -> tuple[str, str]:
+    from medsnap.vault import directory
+    from medsnap.vault.host import Host
+
+    place = _place(io)
+    if place is None:
+        return "-", ""
+    vault_id = directory.load(place).directory.vault
+    host = Host.open(io.settings.state / vault_id, place, io.now)
+    return (
+        f"pinned, may add photos as {host.signer.name}",
+        "keep copies of log/checkpoint on another host: without one the log is not witnessed",
+    )
+
+
+def _key(io: Io) -> tuple[str, str]:
+    from medsnap.commands._vault import find_keys
+
+    place = _place(io)
+    if place is None:
+        return "-", ""
+    keys = find_keys(io, place, None)
+    where = io.settings.get("key_file") or "the usual place, a credential or the system's keyring"
+    return f"found: {len(keys.identities)} identities, from {where}", ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from textwrap import fill
 from typing import IO, Final
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -48,7 +49,8 @@ def _draw(console: Console, block: Block) -> None:
                 grid.add_row(Text(clean(name), style="dim"), Text(clean(value)))
             console.print(grid)
         case Table():
-            console.print(_table(block))
+            room = _room(block, console.width)
+            console.print(_table(block) if room is None else _stacked(block, room))
 
 
 def _table(block: Table) -> RichTable | Text:
@@ -69,6 +71,40 @@ def _table(block: Table) -> RichTable | Text:
     for row in block.rows:
         table.add_row(*(Text(clean(value)) for value in row))
     return table
+
+
+_LEAST: Final = 28  # columns that the folding column needs to be read
+
+
+def _room(block: Table, width: int) -> dict[str, int] | None:
+    """Return the widths of the columns that do not fold, when they leave too little for the one that does."""
+    if not block.wide or not block.rows:
+        return None
+    cells = (block.columns, *block.rows)
+    widths = {name: max(len(row[i]) for row in cells) for i, name in enumerate(block.columns)}
+    needed = widths.pop(block.wide)
+    left = width - sum(widths.values()) - 2 * len(widths)
+    return widths if left < min(_LEAST, needed) else None
+
+
+def _stacked(block: Table, widths: dict[str, int]) -> Group:
+    """Give each row a line, and the folding column the line below it, indented."""
+    lines: list[Text] = [Text(clean(block.title))] if block.title else []
+    rows = [
+        (tuple(n if n != block.wide else "" for n in block.columns), "bold"),
+        *((r, "") for r in block.rows),
+    ]
+    for row, style in rows:
+        named = dict(zip(block.columns, row, strict=True))
+        cells = [
+            clean(named[n]).rjust(w) if n in block.right else clean(named[n]).ljust(w)
+            for n, w in widths.items()
+        ]
+        lines.append(Text("  ".join(cells).rstrip(), style=style))
+        if named[block.wide]:
+            folded = fill(clean(named[block.wide]), 72, initial_indent="    ", subsequent_indent="    ")
+            lines.append(Text(folded))
+    return Group(*lines)
 
 
 @contextlib.contextmanager
