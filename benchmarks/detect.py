@@ -27,10 +27,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import zxingcpp
 from PIL import Image, ImageDraw, ImageFont
-from rapidocr import OCRVersion, RapidOCR
 
 from medsnap.detect import Detectors, cards, pins
 from medsnap.detect import models as stored
@@ -93,6 +91,10 @@ def medsnap(data: bytes, media: MediaType) -> dict[str, float]:
 
 
 def peer(data: bytes, media: MediaType) -> dict[str, float]:
+    # only here: medsnap.detect must be imported first, it switches ONNX Runtime's reports off
+    import onnxruntime  # noqa: PLC0415
+    from rapidocr import OCRVersion, RapidOCR  # noqa: PLC0415
+
     del media
     where = folder()
     params = {
