@@ -217,6 +217,8 @@ def _anatomy(data: Dataset, row: PhotoRow, code: Code | None) -> None:
     side = row.match.description.laterality
     if side in _LATERALITY:
         data.ImageLaterality = _LATERALITY[side]
+    elif code is not None and not code.paired:
+        data.ImageLaterality = "U"
     else:
         data.Laterality = ""  # type 2C: empty says unknown
     if code is None:

@@ -246,7 +246,9 @@ def _camera(row: PhotoRow) -> Json | None:
     facts, device = row.capture, row.device
     made: Json = {"resourceType": "Device"}
     if device and device.asset:
-        made["identifier"] = [{"system": "urn:medsnap:asset-tag", "value": exact(device.asset, 64, "asset tag")}]
+        made["identifier"] = [
+            {"system": "urn:medsnap:asset-tag", "value": exact(device.asset, 64, "asset tag")}
+        ]
     if facts and facts.make:
         made["manufacturer"] = described(facts.make, 200)
     if facts and facts.model:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 from typing import TypeAlias
 
 from medsnap.errors import MedsnapError, TooLarge, Unsupported
@@ -134,7 +135,9 @@ def _jpeg(photo: bytes, orientation: int, as_: As) -> Ready:
     transcode = as_ is As.DICOM and header.sof == 2  # progressive has no current transfer syntax
     if not (turn or transcode):
         bare = _without_metadata(photo, header)
-        return _as_jpeg_stream(bare, photo, "" if bare == photo else "metadata left out")
+        if bare is photo:
+            return _as_jpeg_stream(photo, photo, "", header)
+        return _as_jpeg_stream(bare, photo, "metadata left out")
     try:
         made = jpeg_dct.upright(photo, orientation)
     except Unsupported as problem:
@@ -153,9 +156,12 @@ def _icc_fits(icc: bytes, components: int) -> bool:
 
 def _without_metadata(photo: bytes, header: JpegHeader) -> bytes:
     """Return the photo itself when nothing but rendering is in it; else without the rest."""
+    gapless = all(a.stop == b.start for a, b in pairwise(header.segments))
+    whole = gapless and header.segments[0].start == 2 and header.segments[-1].stop + 2 == len(photo)
+    if whole and all(_renders(photo, s.marker, s.start) for s in header.segments):
+        return photo
     kept = [photo[s.start : s.stop] for s in header.segments if _renders(photo, s.marker, s.start)]
-    bare = b"".join([b"\xff\xd8", *kept, b"\xff\xd9"])
-    return photo if bare == photo else bare
+    return b"".join([b"\xff\xd8", *kept, b"\xff\xd9"])
 
 
 def _renders(photo: bytes, marker: int, start: int) -> bool:
@@ -168,14 +174,15 @@ def _renders(photo: bytes, marker: int, start: int) -> bool:
     )
 
 
-def _as_jpeg_stream(made: bytes, photo: bytes, how: str) -> Prepared:
-    header = read_header(made)
+def _as_jpeg_stream(made: bytes, photo: bytes, how: str, header: JpegHeader | None = None) -> Prepared:
+    digest = _sha256(photo)
+    header = read_header(made) if header is None else header
     samples = header.width * header.height * len(header.components)
     return Prepared(
         bitstream=made, media=MediaType.JPEG, width=header.width, height=header.height,
         channels=len(header.components), icc=header.icc, derived=False, how=how,
         lossy=(("ISO_10918_1", samples / len(made)),), was_lossy=True,
-        source_digest=_sha256(photo), digest=_sha256(made), sof=header.sof,
+        source_digest=digest, digest=digest if made is photo else _sha256(made), sof=header.sof,
     )  # fmt: skip
 
 

@@ -27,10 +27,11 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A coded concept (DICOM Code Sequence, FHIR Coding) of SNOMED CT."""
+    """A body site of SNOMED CT (DICOM Code Sequence, FHIR Coding); `paired`: there are two of it."""
 
     value: str
     meaning: str
+    paired: bool = True
 
 
 class Flag(Enum):

@@ -9,14 +9,15 @@ from medsnap.model.study import Patient
 
 
 def described(text: str | None, limit: int) -> str:
-    """Clean a text for people: no control characters, no DICOM delimiters, at most `limit` long.
+    """Clean a text for people: no control characters, no DICOM delimiters, at most `limit` bytes.
 
     A backslash would split a DICOM value in two; ^ and = would split a name (PS3.5 6.2).
     """
     kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text or "")
     for mark in "\\^=":
         kept = kept.replace(mark, "/")
-    return " ".join(kept.split())[:limit].strip()
+    short = " ".join(kept.split()).encode()[:limit]  # readers that count bytes exist; all count enough
+    return short.decode(errors="ignore").strip()
 
 
 def exact(text: str, limit: int, what: str) -> str:

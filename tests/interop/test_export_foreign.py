@@ -79,7 +79,10 @@ def _files(
     return data, dicom, made, ready
 
 
-def _check_dicom(tool: Tool, checkers: Path, folder: Path, data: bytes, jpeg: bytes | None) -> None:
+def _check_dicom(
+    tool: Tool, checkers: Path, folder: Path, data: bytes, jpeg: bytes | None, *, unknown_side: bool = False
+) -> None:
+    """Judge one file; dciodvfy warns of a side that is empty because nobody knows it."""
     for name in ("dciodvfy", "dcmdump", "dcmj2pnm"):
         tool(name)
     file = folder / "x.dcm"
@@ -91,7 +94,8 @@ def _check_dicom(tool: Tool, checkers: Path, folder: Path, data: bytes, jpeg: by
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     strict = subprocess.run([tool("dciodvfy"), str(file)], capture_output=True, text=True, check=False)
-    assert strict.stderr.strip() == "VLPhotographicImage"
+    said = [line for line in strict.stderr.splitlines() if not (unknown_side and "<Laterality>" in line)]
+    assert said == ["VLPhotographicImage"]
 
 
 def _check_fhir(checkers: Path, folder: Path, bundles: list[tuple[bytes, bytes]]) -> None:
@@ -142,7 +146,8 @@ def test_validators_accept_every_kind(tool: Tool, checkers: Path, tmp_path: Path
         data, dicom, made, ready = _files(row, photo, code)
         assert data is not None, name
         assert dicom is not None, name
-        _check_dicom(tool, checkers, tmp_path, data, photo if dicom.bitstream == photo else None)
+        unchanged = photo if dicom.bitstream == photo else None
+        _check_dicom(tool, checkers, tmp_path, data, unchanged, unknown_side=name == "bare")
         bundles.append((made, ready.bitstream))
     _check_fhir(checkers, tmp_path, bundles)
 

@@ -135,6 +135,13 @@ def test_an_unknown_side_is_said_to_be_unknown() -> None:
     assert data.Laterality in {"", None}
 
 
+def test_an_unpaired_site_needs_no_side() -> None:
+    photo = make.jpeg()
+    row = make.row(photo, match=make.match(description=Description(body_site="abdomen")))
+    data = read(wrapped(row, photo, code=Code("818981001", "Abdomen", paired=False)))
+    assert data.ImageLaterality == "U"
+
+
 def test_the_profile_gets_the_input_class_and_only_that_changes() -> None:
     profile = make.profile()
     data = export(make.jpeg(icc_profile=profile))
