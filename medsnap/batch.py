@@ -153,8 +153,9 @@ class Run:
         for outcome in dump.left:
             yield self._count(outcome), None
         fresh: list[Candidate] = []
+        blank = self.writer.blank()
         for candidate in dump.candidates:
-            known = self._known(candidate)
+            known = None if blank else self._known(candidate)
             if known is None:
                 fresh.append(candidate)
             else:
@@ -197,6 +198,7 @@ class Run:
         if seen is None or settled is None:
             lost = judged.lost or Lost("io", "the file could not be examined")
             return Failed(source=source, error=lost.error, reason=lost.reason), None
+        self.seen.add(seen.sha256)
         again = self._again(candidate, seen.sha256)
         if again is not None:  # the same bytes twice in one dump
             return again, None

@@ -250,7 +250,7 @@ class Sealed:
 
     outcome: Outcome
     row: PhotoRow | None = None
-    photo: bytes | None = None  # the scrubbed file, None when held or sealed as it came
+    photo: bytes | None = None  # the scrubbed file, where it leaves in this run
 
 
 def seal(
@@ -295,7 +295,8 @@ def seal(
         row, companions=_companions(writer, candidate, placed), intents=intents(decision, settled.match)
     )
     writer.add(decision.compartment, row)
-    photo = None if whole or seen.rewrite is None else b"".join(seen.rewrite.chunks(data))
+    leaves = bool(row.intents) and not whole and seen.rewrite is not None
+    photo = b"".join(seen.rewrite.chunks(data)) if leaves and seen.rewrite is not None else None
     return Sealed(outcome=_outcome(row, source), row=row, photo=photo)
 
 

@@ -156,6 +156,11 @@ class Journal:
                 [(s, k.object, k.state, k.verb, k.reason, k.waits) for s, k in sources],
             )
 
+    def blank(self) -> bool:
+        """Say whether no source was ever sealed from here, so that none has to be looked up."""
+        with self._errors():
+            return self._db.execute("SELECT 1 FROM known LIMIT 1").fetchone() is None
+
     def known(self, source: Sha256) -> Known | None:
         """Find what became of a source, by the digest of its bytes."""
         with self._errors():

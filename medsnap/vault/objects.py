@@ -71,7 +71,8 @@ def put(
     with io_errors(vault):
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb", buffering=1024 * 1024) as handle:
-            written = encrypt(counter.padded(chunks, length), [recipient], handle.write, random=random)
+            padded = counter.padded(chunks, length)  # hashes the photo on its way
+            written = encrypt(padded, [recipient], handle.write, random=random, hash_plaintext=False)
             handle.flush()
             os.fsync(handle.fileno())
         with temporary.open("rb") as again:

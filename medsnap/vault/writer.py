@@ -73,6 +73,10 @@ class Writer:
     ) -> None:
         self._stack.close()
 
+    def blank(self) -> bool:
+        """Say whether this host has sealed nothing yet: then no source needs to be recognised."""
+        return self._journal.blank()
+
     def known(self, source: Sha256) -> Known | None:
         """Say what a source with this digest became in an earlier run, or in this one.
 
