@@ -12,7 +12,7 @@ import pytest
 
 from medsnap.cli import root
 from medsnap.commands import _main as main
-from medsnap.commands import scrub as command
+from medsnap.commands import _scrub_work as work
 from medsnap.scrub import scrub
 from tests.builders import jpeg as j
 from tests.builders import png as p
@@ -78,7 +78,10 @@ def test_the_report_goes_into_a_private_file(
 ) -> None:
     report = tmp_path / "report.json"
     _, data = run(capsys, dump, "-o", tmp_path / "out", "--report", report)
-    assert json.loads(report.read_text())["records"] == data["records"]
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert ["coded_sha256" in line for line in lines[:-1]] == [r["outcome"] == "done" for r in lines[:-1]]
+    assert lines[:-1] == data["records"]
+    assert lines[-1] == {k: v for k, v in data.items() if k not in ("records", "schema_version")}
     assert report.stat().st_mode & 0o777 == 0o600
     code, data = run(capsys, dump, "-o", tmp_path / "other", "--report", report)
     assert (code, data["error"]["id"]) == (73, "output.cannot-create")
@@ -186,9 +189,9 @@ def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     (tmp_path / "t").write_bytes(b"new")
-    command._name_new(tmp_path / "t", tmp_path / "target")
+    work.name_new(tmp_path / "t", tmp_path / "target")
     assert (tmp_path / "target").read_bytes() == b"new"
     (tmp_path / "t").write_bytes(b"newer")
     with pytest.raises(FileExistsError):
-        command._name_new(tmp_path / "t", tmp_path / "target")
+        work.name_new(tmp_path / "t", tmp_path / "target")
     assert (tmp_path / "target").read_bytes() == b"new"
