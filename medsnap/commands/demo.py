@@ -63,6 +63,8 @@ def demo(
 
 def _fresh(folder: Path) -> Path:
     """Make DIR; an earlier demo in it is replaced, anything else is left alone (73)."""
+    if folder.exists() and not folder.is_dir():
+        raise CannotCreate("this is no folder", where=str(folder), hint="choose another")
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARK).is_file():
             raise CannotCreate(
