@@ -40,6 +40,7 @@ FORMATS: dict[MediaType, Format] = {
     MediaType.JPEG: Format("medsnap.scrub.jpeg", "medsnap.scrub.second.jpeg"),
     MediaType.PNG: Format("medsnap.scrub.png", "medsnap.scrub.second.png"),
     MediaType.WEBP: Format("medsnap.scrub.webp", "medsnap.scrub.second.webp"),
+    MediaType.GIF: Format("medsnap.scrub.gif", "medsnap.scrub.second.gif"),
     MediaType.HEIC: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
     MediaType.HEIF: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
     MediaType.AVIF: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
