@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -125,8 +125,14 @@ def scrub(
 def _keep(given: Sequence[Keep]) -> ScrubKeep:
     from medsnap.scrub import ScrubKeep
 
-    del given
-    return ScrubKeep()
+    if Keep.CAPTURED_AT in given and Keep.CAPTURED_DAY in given:
+        raise UsageError("--keep captured-at and --keep captured-day exclude each other", hint="give one")
+    to: Literal["remove", "keep", "day"] = "remove"
+    if Keep.CAPTURED_AT in given:
+        to = "keep"
+    elif Keep.CAPTURED_DAY in given:
+        to = "day"
+    return ScrubKeep(captured_at=to, device="keep" if Keep.DEVICE in given else "remove")
 
 
 def _cores() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from medsnap.errors import Unsupported
 from medsnap.model.carrier import Carrier, CarrierAction, CarrierKind, Reveals
@@ -14,10 +15,21 @@ MAX_STEPS = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScrubKeep:
-    """What a scrub may leave in the file beside the picture itself; both are needed to render it."""
+    """What a scrub may leave in the file beside the picture itself.
+
+    Orientation and profile are needed to render it. Time and device go into the same fresh Exif, in
+    JPEG, PNG and WebP; elsewhere they are removed, and the report's proof says so.
+    """
 
     orientation: bool = True  # as a freshly written Exif with this one tag
     icc: bool = True  # the colour profile, byte for byte
+    captured_at: Literal["remove", "keep", "day"] = "remove"  # DateTimeOriginal
+    device: Literal["remove", "keep"] = "remove"  # Make and Model
+
+    @property
+    def from_exif(self) -> bool:
+        """Say whether anything of the old Exif is kept beyond the orientation."""
+        return self.captured_at != "remove" or self.device != "remove"
 
 
 @dataclass(slots=True)

@@ -36,49 +36,10 @@ def minimal(orientation: int) -> bytes:
     return made
 
 
-@lru_cache(maxsize=8)
-def minimal_adobe_rgb(orientation: int) -> bytes:
-    """Return an Exif payload, "Exif" prefix included, that says Adobe RGB, and the orientation if not 1.
-
-    Cameras set to Adobe RGB often embed no profile: InteroperabilityIndex "R03" with ColorSpace
-    Uncalibrated is all that tells a reader how to show the colours (DCF 2.0, Exif 3.0 4.6.8). Built
-    here, because piexif leaves out the pointers behind the inner directories.
-    """
-    if not 1 <= orientation <= 8:
-        raise ValueError("orientations are 1 to 8")
-    turned = b"" if orientation == 1 else _entry(tiff.ORIENTATION, 3, 1, orientation << 16)
-    below = 8 + 2 + len(turned) + 12 + 4  # where the Exif directory starts
-    interop = below + 2 + 24 + 4
-    return b"".join(
-        (
-            EXIF_PREFIX + b"MM\x00*" + (8).to_bytes(4, "big"),
-            _directory(turned + _entry(0x8769, 4, 1, below)),
-            _directory(_entry(0xA001, 3, 1, 0xFFFF << 16) + _entry(0xA005, 4, 1, interop)),
-            _directory(_entry(0x0001, 2, 4, int.from_bytes(b"R03\x00", "big"))),
-        )
-    )
-
-
-def _entry(tag: int, kind: int, count: int, value: int) -> bytes:
-    return b"".join(
-        (tag.to_bytes(2, "big"), kind.to_bytes(2, "big"), count.to_bytes(4, "big"), value.to_bytes(4, "big"))
-    )
-
-
-def _directory(entries: bytes) -> bytes:
-    return (len(entries) // 12).to_bytes(2, "big") + entries + bytes(4)
-
-
 def says_adobe_rgb(found: tiff.Tiff) -> bool:
     """Say whether an Exif marks the picture as Adobe RGB by its interoperability index."""
     index = found.get("Interop", 0x0001)
     return index is not None and index.ascii == "R03"
-
-
-@lru_cache(maxsize=1)
-def _minimal_payloads() -> frozenset[bytes]:
-    plain = {minimal(n)[len(EXIF_PREFIX) :] for n in range(2, 9)}
-    return frozenset(plain | {minimal_adobe_rgb(n)[len(EXIF_PREFIX) :] for n in range(1, 9)})
 
 
 def reveals(payload: bytes) -> tuple[Reveals, ...]:
@@ -104,21 +65,31 @@ def _reveals(found: tiff.Tiff) -> tuple[Reveals, ...]:
 
 
 def note(
-    assembly: Assembly, payload: bytes, where: str, start: int, stop: int, *, found: tiff.Tiff | None = None
+    assembly: Assembly,
+    payload: bytes,
+    where: str,
+    start: int,
+    stop: int,
+    *,
+    found: tiff.Tiff | None = None,
+    written: bytes = b"",
+    told: tuple[Reveals, ...] = (),
 ) -> None:
     """Note an Exif payload that goes, and the carriers within it: GPS, maker note, thumbnail.
 
-    `found` are its directories where they have been read already.
+    `found` are its directories where they have been read already; `written` is what is written
+    instead, and where both are the same, the Exif stays; `told` is what that still tells by wish.
     """
-    if payload in _minimal_payloads():
-        says = (Reveals.RENDERING,)
+    if payload == written:
+        says = told or (Reveals.RENDERING,)
         assembly.carrier(CarrierKind.EXIF, where, start, stop, action=CarrierAction.KEPT, reveals=says)
         return
     if not assembly.look():
         assembly.carrier(CarrierKind.EXIF, where, start, stop, reveals=(Reveals.OTHER,))
         return
     found = tiff.read(payload) if found is None else found
-    assembly.carrier(CarrierKind.EXIF, where, start, stop, reveals=_reveals(found))
+    says = tuple(what for what in _reveals(found) if what not in told) or (Reveals.OTHER,)
+    assembly.carrier(CarrierKind.EXIF, where, start, stop, reveals=says)
     base = stop - len(payload)
     gps = [e for e in found.entries if e.ifd == "GPS"]
     if gps:

@@ -17,6 +17,7 @@ from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
 from medsnap.scrub import exif, icc
 from medsnap.scrub.core import Assembly, ScrubKeep, tail_kind
+from medsnap.scrub.keep import Fresh, choose, note, payload, render
 
 _TABLES = frozenset({jpeg.DQT, jpeg.DHT, jpeg.DAC, jpeg.DRI, jpeg.SOS, jpeg.DNL})
 _LOSSY = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})  # frames that a picture decoder reads (T.81 table B.1)
@@ -42,22 +43,22 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     found = _sort(data, view)
     out = Assembly()
     first = _first_exif(data, found)
-    orientation = first.orientation if keep.orientation else 1
     profile = jpeg_icc(data, view)
     adobe_rgb = keep.icc and exif.says_adobe_rgb(first) and not (profile and icc.usable(profile))
+    fresh = choose(first, keep, adobe_rgb=adobe_rgb)
     out.insert(b"\xff\xd8")
     _jfif(data, out, found)
-    _exif(out, orientation, adobe_rgb=adobe_rgb)
+    _exif(out, fresh)
     _icc(data, out, found, profile, keep)
     _adobe(data, out, found)
     for segment in found.body:
         out.keep(segment.start, segment.stop, coded=True)
     out.insert(b"\xff\xd9")
-    _note_gone(data, out, found, view, first)
-    out.render("orientation", str(orientation))
+    _note_gone(data, out, found, view, fresh=fresh, first=first)
+    out.render("orientation", str(fresh.orientation))
     if found.frame is not None:
         out.render("frame", jpeg.payload(data, found.frame, 64).hex())
-    return out.finish(media, orientation=orientation)
+    return out.finish(media, orientation=fresh.orientation)
 
 
 def _sort(data: Buffer, view: jpeg.View) -> _Sorted:
@@ -140,12 +141,11 @@ def _jfif(data: Buffer, out: Assembly, found: _Sorted) -> None:
         )
 
 
-def _exif(out: Assembly, orientation: int, *, adobe_rgb: bool) -> None:
-    if adobe_rgb:
-        out.insert(_segment(jpeg.APP0 + 1, exif.minimal_adobe_rgb(orientation)))
-        out.render("colour", "Adobe RGB (R03)")
-    elif orientation != 1:
-        out.insert(_segment(jpeg.APP0 + 1, exif.minimal(orientation)))
+def _exif(out: Assembly, fresh: Fresh) -> None:
+    written = payload(fresh)
+    if written:
+        out.insert(_segment(jpeg.APP0 + 1, EXIF_PREFIX + written))
+    render(out, fresh)
 
 
 def _adobe(data: Buffer, out: Assembly, found: _Sorted) -> None:
@@ -215,10 +215,12 @@ _KINDS: tuple[tuple[int, bytes, CarrierKind, str, tuple[Reveals, ...]], ...] = (
 )
 
 
-def _note_gone(data: Buffer, out: Assembly, found: _Sorted, view: jpeg.View, first: tiff.Tiff) -> None:
+def _note_gone(
+    data: Buffer, out: Assembly, found: _Sorted, view: jpeg.View, *, fresh: Fresh, first: tiff.Tiff
+) -> None:
     if found.exif is not None:
-        payload = bytes(memoryview(data)[found.exif.body + len(EXIF_PREFIX) : found.exif.stop])
-        exif.note(out, payload, "APP1 Exif", found.exif.start, found.exif.stop, found=first)
+        old = bytes(memoryview(data)[found.exif.body + len(EXIF_PREFIX) : found.exif.stop])
+        note(out, fresh, old, "APP1 Exif", span=(found.exif.start, found.exif.stop), found=first)
     for segment in sorted(found.gone, key=lambda s: s.start):
         _note(data, out, segment)
     if not view.has_eoi:
@@ -237,8 +239,8 @@ def _note(data: Buffer, out: Assembly, segment: Segment) -> None:
         out.carrier(kind, "between segments", segment.start, segment.stop, reveals=(Reveals.OTHER,))
         return
     if number == 1 and head.startswith(EXIF_PREFIX):
-        payload = bytes(memoryview(data)[segment.body + len(EXIF_PREFIX) : segment.stop])
-        exif.note(out, payload, "APP1 Exif", segment.start, segment.stop)
+        old = bytes(memoryview(data)[segment.body + len(EXIF_PREFIX) : segment.stop])
+        exif.note(out, old, "APP1 Exif", segment.start, segment.stop)
         return
     if number == 1 and head.startswith(XMP_PREFIX):
         packet = bytes(memoryview(data)[segment.body : segment.stop])

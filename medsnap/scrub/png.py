@@ -17,6 +17,7 @@ from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
 from medsnap.scrub import exif, icc, png_streams
 from medsnap.scrub.core import Assembly, ScrubKeep, tail_kind
+from medsnap.scrub.keep import Fresh, choose, note, payload, render
 
 # Ancillary chunks that rendering needs, with the lengths they may have (PNG 11.3). Each stands once,
 # before IDAT.
@@ -41,7 +42,9 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     if view.header.raw_size() > _MAX_RAW:
         raise TooLarge("the picture has too many pixels", where="chunk IHDR, byte 8")
     out = Assembly()
-    orientation = _orientation(data, view) if keep.orientation else 1
+    old = png_exif(data, view)
+    first = tiff.read(old, follow=keep.from_exif) if old is not None else tiff.Tiff()
+    fresh = choose(first, keep)
     streams = png_streams.find(data, view)
     out.insert(png.SIGNATURE)
     seen: set[bytes] = set()
@@ -55,23 +58,19 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
         elif _wanted(data, chunk, seen, view, animated=streams.animated):
             out.keep(chunk.start, chunk.stop)
         else:
-            _note(data, out, chunk)
+            _note(data, out, chunk, Fresh() if b"eXIf" in seen else fresh)
         seen.add(chunk.type)
-        if chunk.type == b"IHDR" and orientation != 1:
-            out.insert(png.chunk_bytes(b"eXIf", exif.minimal(orientation)[len(exif.EXIF_PREFIX) :]))
+        if chunk.type == b"IHDR" and (written := payload(fresh)):
+            out.insert(png.chunk_bytes(b"eXIf", written))
     out.insert(png.chunk_bytes(b"IEND", b""))
     if view.end < view.size:
         kind, reveals = tail_kind(data, view.end)
         where = "after IEND" if view.has_iend else "behind the last whole chunk"
         out.carrier(kind, where, view.end, view.size, reveals=(reveals,))
-    out.render("orientation", str(orientation))
+    out.render("orientation", str(fresh.orientation))
+    render(out, fresh)
     out.render("header", png.body(data, view.chunks[0]).hex())
-    return out.finish(media, orientation=orientation)
-
-
-def _orientation(data: Buffer, view: png.View) -> int:
-    payload = png_exif(data, view)
-    return tiff.read(payload, follow=False).orientation if payload is not None else 1
+    return out.finish(media, orientation=fresh.orientation)
 
 
 def _picture(data: Buffer, out: Assembly, chunk: Chunk, streams: png_streams.Streams) -> None:
@@ -118,7 +117,7 @@ def _icc(data: Buffer, out: Assembly, chunk: Chunk) -> None:
     name, _, rest = content.partition(b"\x00")
     profile, sound = png_streams.profile(rest[1:]) if rest[:1] == b"\x00" else (None, False)
     if profile is None or not icc.usable(profile) or not png.crc_ok(data, chunk):
-        _note(data, out, chunk)
+        _note(data, out, chunk, Fresh())
         return
     icc.check(profile, f"chunk iCCP, byte {chunk.start}")
     body = chunk.body + len(name) + 2
@@ -147,10 +146,10 @@ _TEXT_KINDS: tuple[tuple[bytes, CarrierKind], ...] = (
 )
 
 
-def _note(data: Buffer, out: Assembly, chunk: Chunk) -> None:
+def _note(data: Buffer, out: Assembly, chunk: Chunk, fresh: Fresh) -> None:
     if chunk.type == b"eXIf":
-        payload = png.body(data, chunk).removeprefix(exif.EXIF_PREFIX)
-        exif.note(out, payload, "eXIf", chunk.start, chunk.body_stop)
+        old = png.body(data, chunk).removeprefix(exif.EXIF_PREFIX)
+        note(out, fresh, old, "eXIf", span=(chunk.start, chunk.body_stop))
     elif chunk.type in (b"tEXt", b"zTXt", b"iTXt"):
         _note_text(data, out, chunk)
     elif chunk.type == b"tIME":
@@ -167,8 +166,8 @@ def _text_reveals(data: Buffer, chunk: Chunk, kind: CarrierKind) -> tuple[Reveal
     text = png_text(data, chunk)
     if kind is CarrierKind.XMP:
         return exif.xmp_reveals(text)
-    payload = png_streams.raw_exif(text)
-    return exif.reveals(payload) if payload else (Reveals.OTHER,)
+    old = png_streams.raw_exif(text)
+    return exif.reveals(old) if old else (Reveals.OTHER,)
 
 
 def _note_text(data: Buffer, out: Assembly, chunk: Chunk) -> None:

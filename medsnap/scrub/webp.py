@@ -9,8 +9,10 @@ from medsnap.formats.riff import Chunk
 from medsnap.model.carrier import CarrierAction, CarrierKind, Reveals
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Insert, Keep, Rewrite
-from medsnap.scrub import exif, icc
+from medsnap.scrub import icc
 from medsnap.scrub.core import Assembly, ScrubKeep, tail_kind
+from medsnap.scrub.exif import xmp_reveals
+from medsnap.scrub.keep import Fresh, choose, note, payload, render
 
 _CODED = (b"VP8 ", b"VP8L")
 
@@ -20,22 +22,24 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     view = riff.view(data)
     body = Assembly()
     extended = view.first(b"VP8X")
-    orientation = _orientation(data, view) if keep.orientation else 1
+    fresh = choose(_first_exif(data, view, keep), keep)
+    written = payload(fresh)
     profile = _profile(data, view, body) if keep.icc else None
     animated = extended is not None and _flags(data, extended) & riff.ANIMATION_FLAG
     kept = _animation(data, view, body) if animated else _still(view, body)
     if profile is not None:
         kept.add(profile.start)
-    if orientation != 1:
-        body.insert(riff.chunk_bytes(b"EXIF", exif.minimal(orientation)[len(exif.EXIF_PREFIX) :]))
+    if written:
+        body.insert(riff.chunk_bytes(b"EXIF", written))
     for chunk in view.chunks:
         if chunk.start not in kept and chunk is not extended:
-            _note(data, body, chunk)
+            _note(data, body, chunk, fresh if chunk is view.first(b"EXIF") else Fresh())
     if view.end < view.size:
         kind, reveals = tail_kind(data, view.end)
         body.carrier(kind, "after the RIFF form", view.end, view.size, reveals=(reveals,))
-    head = _extended(data, view, orientation=orientation, profile=profile is not None)
-    return _assemble(body, head, media, orientation)
+    head = _extended(data, view, exif=bool(written), profile=profile is not None)
+    render(body, fresh)
+    return _assemble(body, head, media, fresh.orientation)
 
 
 def _assemble(body: Assembly, head: bytes, media: MediaType, orientation: int) -> Rewrite:
@@ -59,27 +63,27 @@ def _flags(data: Buffer, extended: Chunk) -> int:
     return raw[0]
 
 
-def _extended(data: Buffer, view: riff.View, *, orientation: int, profile: bool) -> bytes:
+def _extended(data: Buffer, view: riff.View, *, exif: bool, profile: bool) -> bytes:
     """Return a fresh VP8X with true flags, or nothing where a simple file does (RFC 9649 2.7)."""
     old = view.first(b"VP8X")
-    if old is None and orientation == 1 and not profile:
+    if old is None and not exif and not profile:
         return b""
     size = riff.canvas(data, view)
     if size is None:
         raise Malformed("the size of the picture cannot be read", where="byte 12")
     keep = riff.ALPHA_FLAG | riff.ANIMATION_FLAG
     flags = _flags(data, old) & keep if old else riff.ALPHA_FLAG * riff.has_alpha(data, view)
-    flags |= riff.ICC_FLAG * profile | riff.EXIF_FLAG * (orientation != 1)
+    flags |= riff.ICC_FLAG * profile | riff.EXIF_FLAG * exif
     width, height = (n - 1 for n in size)
     content = bytes((flags, 0, 0, 0)) + width.to_bytes(3, "little") + height.to_bytes(3, "little")
     return riff.chunk_bytes(b"VP8X", content)
 
 
-def _orientation(data: Buffer, view: riff.View) -> int:
+def _first_exif(data: Buffer, view: riff.View, keep: ScrubKeep) -> tiff.Tiff:
     chunk = view.first(b"EXIF")
     if chunk is None:
-        return 1
-    return tiff.read(without_prefix(riff.body(data, chunk)), follow=False).orientation
+        return tiff.Tiff()
+    return tiff.read(without_prefix(riff.body(data, chunk)), follow=keep.from_exif)
 
 
 def _profile(data: Buffer, view: riff.View, body: Assembly) -> Chunk | None:
@@ -164,18 +168,18 @@ def _animation_frame(data: Buffer, body: Assembly, chunk: Chunk) -> None:
             body.keep(step.start, step.stop, coded=step.coded)
     for part in parts:
         if part.start not in used:
-            _note(data, body, part)
+            _note(data, body, part, Fresh())
 
 
-def _note(data: Buffer, body: Assembly, chunk: Chunk) -> None:
+def _note(data: Buffer, body: Assembly, chunk: Chunk, fresh: Fresh) -> None:
     if chunk.type == b"EXIF":
-        payload = without_prefix(riff.body(data, chunk))
-        exif.note(body, payload, "EXIF", chunk.start, chunk.body_stop)
+        old = without_prefix(riff.body(data, chunk))
+        note(body, fresh, old, "EXIF", span=(chunk.start, chunk.body_stop))
         return
     kind = CarrierKind.UNKNOWN
     says: tuple[Reveals, ...] = (Reveals.OTHER,)
     if chunk.type[:3] == b"XMP":
-        kind, says = CarrierKind.XMP, exif.xmp_reveals(riff.body(data, chunk, 1 << 20))
+        kind, says = CarrierKind.XMP, xmp_reveals(riff.body(data, chunk, 1 << 20))
     elif chunk.type == b"C2PA":
         kind, says = CarrierKind.C2PA, (Reveals.HISTORY, Reveals.PERSON, Reveals.DEVICE)
     elif chunk.type == b"ICCP":

@@ -12,20 +12,9 @@ from collections.abc import Callable
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer
+from medsnap.scrub.second import exif
 
 _STEP = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # a marker in coded data: not 00, not RSTn, no fill
-_EXIF_HEAD = bytes.fromhex("457869660000 4d4d002a 00000008 0001 0112 0003 00000001 00")
-_EXIF_TAIL = bytes(6)
-_ADOBE_RGB = bytes.fromhex(
-    "457869660000 4d4d002a 00000008 0001 8769 0004 00000001 0000001a 00000000"
-    "0002 a001 0003 00000001 ffff0000 a005 0004 00000001 00000038 00000000"
-    "0001 0001 0002 00000004 52303300 00000000"
-)
-_ADOBE_RGB_TURNED = bytes.fromhex(
-    "457869660000 4d4d002a 00000008 0002 0112 0003 00000001 00000000 8769 0004 00000001 00000026 00000000"
-    "0002 a001 0003 00000001 ffff0000 a005 0004 00000001 00000044 00000000"
-    "0001 0001 0002 00000004 52303300 00000000"
-)
 _FRAMES = {0xC0: 8, 0xC1: 12, 0xC2: 12, 0xC9: 12, 0xCA: 12}  # SOFn and its largest sample precision
 
 
@@ -109,23 +98,9 @@ def _jfif(reader: _Reader, _marker: int, body: bytes) -> bool:
 
 
 def _exif(reader: _Reader, _marker: int, body: bytes) -> bool:
-    head = _EXIF_HEAD
-    if len(body) > 32:
-        return _header(reader, 2) and _adobe_rgb(reader, body)
-    if len(body) != 32 or body[: len(head)] != head or body[len(head) + 1 :] != _EXIF_TAIL:
-        return False
-    reader.facts["orientation"] = str(body[len(head)])
-    return _header(reader, 2) and 2 <= body[len(head)] <= 8
-
-
-def _adobe_rgb(reader: _Reader, body: bytes) -> bool:
-    """Say whether this Exif is the one that marks Adobe RGB: byte for byte, but for an orientation."""
-    reader.facts["colour"] = "Adobe RGB (R03)"
-    if body == _ADOBE_RGB:
-        return True
-    value = body[25]
-    reader.facts["orientation"] = str(value)
-    return 2 <= value <= 8 and body[:25] + b"\x00" + body[26:] == _ADOBE_RGB_TURNED
+    said = exif.read(body[6:]) if body[:6] == b"Exif\x00\x00" else None
+    reader.facts.update(said or {})
+    return _header(reader, 2) and said is not None
 
 
 def _icc(reader: _Reader, _marker: int, body: bytes) -> bool:

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer
+from medsnap.scrub.second import exif
 
-_EXIF = bytes.fromhex("4d4d002a00000008000101120003000000010000000000000000")
 _LENGTHS = {
-    b"IHDR": {13}, b"IEND": {0}, b"eXIf": {26}, b"gAMA": {4}, b"cHRM": {32}, b"sRGB": {1}, b"cICP": {4},
+    b"IHDR": {13}, b"IEND": {0}, b"gAMA": {4}, b"cHRM": {32}, b"sRGB": {1}, b"cICP": {4},
     b"mDCV": {24}, b"cLLI": {8}, b"sBIT": {1, 2, 3, 4}, b"pHYs": {9}, b"bKGD": {1, 2, 6}, b"acTL": {8},
     b"tRNS": set(range(1, 257)), b"PLTE": set(range(3, 769, 3)), b"fcTL": {26},
 }  # fmt: skip
-_ANY_LENGTH = frozenset({b"iCCP", b"IDAT", b"fdAT"})
+_ANY_LENGTH = frozenset({b"eXIf", b"iCCP", b"IDAT", b"fdAT"})
 _MANY = frozenset({b"IDAT", b"fcTL", b"fdAT"})
-_BEFORE_IDAT = frozenset(_LENGTHS) - {b"IEND", b"fcTL", b"IHDR"} | {b"iCCP"}
+_BEFORE_IDAT = frozenset(_LENGTHS) - {b"IEND", b"fcTL", b"IHDR"} | {b"iCCP", b"eXIf"}
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
@@ -99,8 +99,9 @@ def _content(state: _State, kind: bytes, body: memoryview) -> bool:
             state.facts["header"] = state.header.hex()
             return body[9] in _CHANNELS and body[10] == body[11] == 0 and body[12] <= 1
         case b"eXIf":
-            state.facts["orientation"] = str(body[19])
-            return 2 <= body[19] <= 8 and bytes(body[:19]) + b"\0" + bytes(body[20:]) == _EXIF
+            said = exif.read(bytes(body)) or {"colour": ""}
+            state.facts.update(said)
+            return "colour" not in said  # a PNG has chunks of its own for colours
         case b"iCCP":
             return _profile(state, bytes(body))
         case b"tRNS":

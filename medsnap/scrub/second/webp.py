@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer
-
-_EXIF_START = b"MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00"
-_EXIF_END = bytes(6)
+from medsnap.scrub.second import exif
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def _extended(chunks: list[_Chunk], facts: dict[str, str]) -> None:
     if bool(flags & 0x08) != bool(rest and rest[-1].kind == b"EXIF"):
         raise NotClean("the Exif flag and the EXIF chunk disagree", where="byte 12")
     if flags & 0x08:
-        _orientation(rest.pop(), facts)
+        _exif(rest.pop(), facts)
     if flags & 0x02:
         _animation(rest)
     elif not _is_frame(rest):
@@ -100,12 +98,11 @@ def _profile(chunk: _Chunk, facts: dict[str, str]) -> None:
     facts["icc"] = hashlib.sha256(profile).hexdigest()
 
 
-def _orientation(chunk: _Chunk, facts: dict[str, str]) -> None:
-    body = bytes(chunk.body)
-    value = body[19] if len(body) == 26 else 0
-    if not 2 <= value <= 8 or body != _EXIF_START + bytes((value,)) + _EXIF_END:
-        raise NotClean("the Exif holds more than an orientation", where=f"byte {chunk.at}")
-    facts["orientation"] = str(value)
+def _exif(chunk: _Chunk, facts: dict[str, str]) -> None:
+    said = exif.read(bytes(chunk.body))
+    if said is None or "colour" in said:
+        raise NotClean("the Exif holds more or other than it may", where=f"byte {chunk.at}")
+    facts.update(said)
 
 
 def _animation(chunks: list[_Chunk]) -> None:
