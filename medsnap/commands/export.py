@@ -97,7 +97,7 @@ def export(
     with member(io, vault, key_file) as session:
         _refuse_folder(into, session.vault)
         rows = _selected(session, selector or [])
-        known = _policies(io, policy or [], rows)
+        known = _policies(io, session.vault, policy or [], rows)
         run = _Run(io=io, session=session, as_=as_, into=into, tally=tally)
         leaving = list(run.sorted_out(rows, known, target))
         if io.dry_run:
@@ -128,13 +128,18 @@ def _selected(session: Session, selector: Sequence[str]) -> list[PhotoRow]:
     return sorted(rows, key=order)
 
 
-def _policies(io: Io, given: Sequence[str], rows: Sequence[PhotoRow]) -> dict[str, Policy]:
-    """Find the policies that decided these photos: given, set, or packaged; by their digest."""
+def _policies(io: Io, vault: Path, given: Sequence[str], rows: Sequence[PhotoRow]) -> dict[str, Policy]:
+    """Find the policies that decided these photos, by digest: given, set, kept in the vault, or packaged."""
     from medsnap import policy as policies
+    from medsnap.vault.policies import recall
 
     named = [*given, *([None] if io.settings.get("policy") else [])]
     wanted = {row.decision.policy.digest for row in rows}
     found = {p.ref.digest: p for p in (policies.load(policy_path(io, name)) for name in named)}
+    for ref in {row.decision.policy.digest: row.decision.policy for row in rows}.values():
+        kept = recall(vault, ref.digest) if ref.digest not in found else None
+        if kept is not None:
+            found[ref.digest] = policies.load_text(kept.decode(), f"{ref.policy}.yaml")
     for name in policies.packaged_names():
         if wanted <= found.keys():
             break

@@ -158,6 +158,7 @@ def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
     from medsnap import batch
     from medsnap.audit import store
     from medsnap.export.isolated import Preparer
+    from medsnap.vault import policies
     from medsnap.vault.writer import Writer
 
     log = log_of(host.vault, host.directory)
@@ -177,6 +178,7 @@ def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
     writer = Writer(host, now=io.clock, random=io.random, log=entered, logged=lambda: set(store.commits(log)))
     with contextlib.ExitStack() as stack:
         stack.enter_context(writer)
+        policies.keep(host.vault, rules.policy.ref.digest, rules.policy.text.encode())
         if work.sending.targets:
             work.sending.preparer = stack.enter_context(Preparer())
         run = batch.Run(

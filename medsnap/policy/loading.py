@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -44,12 +45,13 @@ def load_text(text: str, name: str, *, now: datetime | None = None) -> Policy:
             findings=errors,
         )
     whole = over(ROOT, _base(text), own)
-    return build(
+    made = build(
         whole or own,
         digest=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         baseline=BASELINE_VERSION,
         warnings=tuple(f for f in findings if f.severity is Severity.WARNING),
     )
+    return replace(made, text=text)
 
 
 def lint(text: str, name: str, *, now: datetime | None = None) -> tuple[LintFinding, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -211,6 +211,7 @@ class Policy:
     lines: Mapping[str, str]  # path → "file:line", for all that was said
     settings: Mapping[str, object]  # the effective values as plain data
     warnings: tuple[LintFinding, ...] = ()
+    text: str = field(default="", repr=False, compare=False)  # the file as it is: what the digest covers
 
     def rank(self, compartment: str | None) -> int:
         """Return a compartment's place in the order; none is before the first, unknown the last."""
