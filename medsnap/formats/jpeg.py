@@ -97,6 +97,8 @@ def view(data: Buffer) -> View:
 
 def _marker(data: Buffer, at: int, size: int, parts: list[Segment]) -> tuple[int, int]:
     """Find the next marker; what stands before it is junk. Return (its FF, the byte behind its code)."""
+    if at + 1 < size and data[at] == 0xFF and 0 < data[at + 1] < 0xFF:
+        return at, at + 2
     match = _MARKER.search(data, at)
     start = match.start() if match else size
     if start > at:

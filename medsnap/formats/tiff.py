@@ -7,6 +7,7 @@ whatever the bytes say, and a worklist stands in for recursion.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from struct import Struct
 
 from medsnap.model.rewrite import Buffer
 
@@ -126,6 +127,7 @@ class _Reader:
         self.view = view
         self.little = little
         self.word = 8 if big else 4  # bytes of an offset: BigTIFF has 8
+        self.row = Struct(("<" if little else ">") + ("HHQ" if big else "HHI"))  # tag, type, count
         self.entries: list[Entry] = []
         self.seen: set[int] = set()
         self.subs = 0
@@ -178,9 +180,9 @@ class _Reader:
         return f"Sub{self.subs - 1}"
 
     def _entry(self, name: str, at: int) -> Entry | None:
-        tag, kind, count = self.number(at, 2), self.number(at + 2, 2), self.number(at + 4, self.word)
-        if tag is None or kind is None or count is None:
+        if at + self.row.size > len(self.view):
             return None
+        tag, kind, count = self.row.unpack_from(self.view, at)
         size = _SIZES.get(kind, 1) * count
         place = at + 4 + self.word
         start = place if size <= self.word else self.number(place, self.word)
