@@ -148,14 +148,14 @@ def _image(data: Buffer, block: Block, state: _State) -> None:
 
 def _pixels(block: Block, used: int, out: Assembly) -> None:
     """Keep colour table and sub-blocks up to the end of the stream; the last one may get a new length."""
-    at = block.start + 10
-    stop = at
-    for start, stop in block.parts:
-        if used < stop - start:
-            out.keep(at, start - 1, coded=True)
-            out.insert(bytes((used,)) if used else b"")
-            at, stop = start, start + used
-        used -= stop - start
+    at = stop = block.start + 10
+    for first, last in block.parts:
+        stop = min(last, first + used)
+        if stop < last:
+            out.keep(at, first - 1, coded=True)
+            out.insert(bytes((stop - first,)))
+            at = first
+        used -= stop - first
         if not used:
             break
     out.keep(at, stop, coded=True)
@@ -188,7 +188,8 @@ _APPLICATIONS: tuple[tuple[bytes, CarrierKind, tuple[Reveals, ...]], ...] = (
 
 
 def _note(data: Buffer, out: Assembly, block: Block) -> None:
-    kind, name, says = CarrierKind.UNKNOWN, f"extension {block.label:02X}", (Reveals.OTHER,)
+    kind, name = CarrierKind.UNKNOWN, f"extension {block.label:02X}"
+    says: tuple[Reveals, ...] = (Reveals.OTHER,)
     if block.part is Part.PADDING:
         kind, name = CarrierKind.PADDING, "between blocks"
     elif block.label == gif.COMMENT:

@@ -41,9 +41,12 @@ FORMATS: dict[MediaType, Format] = {
     MediaType.PNG: Format("medsnap.scrub.png", "medsnap.scrub.second.png"),
     MediaType.WEBP: Format("medsnap.scrub.webp", "medsnap.scrub.second.webp"),
     MediaType.GIF: Format("medsnap.scrub.gif", "medsnap.scrub.second.gif"),
+    MediaType.TIFF: Format("medsnap.scrub.tiff", "medsnap.scrub.second.tiff"),
     MediaType.HEIC: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
     MediaType.HEIF: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
     MediaType.AVIF: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
+    MediaType.MP4: Format("medsnap.scrub.movie", "medsnap.scrub.second.movie"),
+    MediaType.MOV: Format("medsnap.scrub.movie", "medsnap.scrub.second.movie"),
 }
 
 

@@ -1,0 +1,161 @@
+"""Plan a TIFF without metadata: fresh directories with an allow-list of tags, strips as the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+
+from medsnap.errors import MedsnapError, Unsupported
+from medsnap.formats import tiff as tolerant
+from medsnap.formats import tiff_file
+from medsnap.formats.tiff_file import Directory, View
+from medsnap.model.carrier import CarrierAction, CarrierKind, Reveals
+from medsnap.model.photo import MediaType
+from medsnap.model.rewrite import Buffer, Keep, Rewrite
+from medsnap.scrub import exif, icc, tiff_carriers, tiff_coded, tiff_jpeg, tiff_page, tiff_write
+from medsnap.scrub import tiff_tags as tags
+from medsnap.scrub.core import Assembly, ScrubKeep
+from medsnap.scrub.tiff_page import Picture
+from medsnap.scrub.tiff_tags import Tags, Value
+from medsnap.scrub.tiff_write import Block, Page
+
+_COMPRESSIONS = frozenset(
+    {
+        tiff_page.UNCOMPRESSED,
+        tiff_page.LZW,
+        tiff_page.JPEG,
+        tiff_page.DEFLATE,
+        tiff_page.DEFLATE_OLD,
+        tiff_page.PACKBITS,
+    }
+)
+_PHOTOMETRICS = frozenset({0, 1, 2, 3, 4, 5, 6, 8, 9})
+_RAW = frozenset({32803, 34892})
+_INDEXED = 3
+_MAX_BYTES = 2 << 30  # decoded, over all pages
+
+
+def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
+    """Plan the rewrite of a TIFF. Raises Malformed, Unsupported, TooLarge."""
+    view = tiff_file.view(data)
+    found = tolerant.read(data)
+    out = Assembly()
+    pages = [_page(data, tags_, name, keep, out) for name, tags_ in _select(data, view, out)]
+    if exif.says_adobe_rgb(found) and "icc" not in dict(out.rendering):
+        raise Unsupported(
+            "only the Exif says that the colours are Adobe RGB", hint="embed the profile with an image editor"
+        )
+    tiff_carriers.note_exif(data, found, out)
+    tiff_write.write(view.header, pages, out)
+    return finish(out, view, pages, media)
+
+
+def finish(out: Assembly, view: View, pages: list[Page], media: MediaType) -> Rewrite:
+    """Note what rendering depends on, and return the Rewrite."""
+    header = view.header
+    orientation = next((header.number(v.data) for v in pages[0].values if v.tag == tags.ORIENTATION), 1)
+    digest = hashlib.sha256()
+    for page in pages:
+        for value in sorted(page.values, key=lambda v: v.tag):
+            digest.update(f"{value.tag} {value.type} {value.count} ".encode() + value.data)
+    out.render("orientation", str(orientation))
+    out.render("byte order", header.order)
+    out.render("pages", str(len(pages)))
+    out.render("tags", digest.hexdigest())
+    return out.finish(media, orientation=orientation)
+
+
+def _select(data: Buffer, view: View, out: Assembly) -> list[tuple[str, Tags]]:
+    """Return the directories of the full pictures; note the others."""
+    chosen: list[tuple[str, Tags]] = []
+    for number, directory in enumerate(view.chain):
+        found = Tags(data, view.header, directory, tags.PAGE)
+        name = f"IFD{number}"
+        reduced = bool(found.number(tags.SUBFILE, 0) & 1) or found.number(255, 1) == 2
+        bare = not found.fields.keys() & {tags.WIDTH, tags.STRIP_OFFSETS, tags.TILE_OFFSETS}
+        if not number and reduced:
+            raise Unsupported("the first picture is a reduced one, as in raw files", where=f"{name}, byte 0")
+        if number and (reduced or bare):
+            tiff_carriers.note_directory(directory, name, out, reduced=reduced or bare)
+        else:
+            chosen.append((name, found))
+        _below(data, view, directory, name, out)
+    return chosen
+
+
+def _below(data: Buffer, view: View, directory: Directory, name: str, out: Assembly) -> None:
+    """Note the pictures below SubIFDs (Technical Note 1), which go; a raw picture there is refused."""
+    field = directory.get(tags.SUB_DIRECTORIES)
+    if field is None or not field.whole or field.count > 64:
+        return
+    for number, offset in enumerate(tiff_file.numbers(data, view.header, field)):
+        try:
+            below = tiff_file.directory(data, view.header, offset)
+            found = Tags(data, view.header, below, {})
+            photometric, subfile = found.number(tags.PHOTOMETRIC, 0), found.number(tags.SUBFILE, 0)
+        except MedsnapError:
+            continue  # it goes, whatever it is
+        if photometric in _RAW:
+            raise Unsupported("a raw picture lies in a sub-directory", where=f"{name}, byte {offset}")
+        tiff_carriers.note_directory(below, f"{name} SubIFD{number}", out, reduced=bool(subfile & 1))
+
+
+def _page(data: Buffer, found: Tags, name: str, keep: ScrubKeep, out: Assembly) -> Page:
+    picture = tiff_page.picture(found, _COMPRESSIONS, _PHOTOMETRICS, len(data))
+    values: list[Value] = []
+    for field in found.fields.values():
+        value = found.value(field.tag, picture.shape)
+        if field.tag in tags.PLACES:
+            continue
+        if value is not None and _stays(value, field.start, picture, name, keep, out):
+            values.append(_fresh(value, picture, field.at))
+        else:
+            tiff_carriers.note_field(data, field, name, out)
+    return Page(tuple(values), blocks(data, picture, tiff_jpeg.BASELINE, out), picture.tiled)
+
+
+def _stays(value: Value, start: int, picture: Picture, name: str, keep: ScrubKeep, out: Assembly) -> bool:
+    """Say whether a value of the right form stays: by what the caller keeps, and by what reads it."""
+    if value.tag == tags.ORIENTATION:
+        return keep.orientation and 1 <= picture.tags.number(tags.ORIENTATION, 1) <= 8
+    if value.tag == tags.COLOUR_MAP:
+        return picture.photometric == _INDEXED
+    if value.tag == tags.JPEG_TABLES:
+        return picture.compression == tiff_page.JPEG
+    if value.tag != tags.ICC:
+        return True
+    if not keep.icc or not icc.usable(value.data):
+        return False
+    icc.check(value.data, f"{name}, byte {start}")
+    action, says = CarrierAction.KEPT, (Reveals.RENDERING,)
+    stop = start + len(value.data)
+    out.carrier(CarrierKind.ICC, f"{name} ICC profile", start, stop, action=action, reveals=says)
+    out.render("icc" if name == "IFD0" else f"icc of {name}", icc.digest(value.data))
+    return True
+
+
+def _fresh(value: Value, picture: Picture, at: int) -> Value:
+    if value.tag != tags.JPEG_TABLES:
+        return value
+    made = tiff_jpeg.tables(value.data, f"JPEGTables, byte {at}")
+    return Value(value.tag, value.type, len(made), made)
+
+
+def blocks(data: Buffer, picture: Picture, frames: frozenset[int], out: Assembly) -> tuple[Block, ...]:
+    """Return what is kept of each strip or tile: its coded data up to their end."""
+    made: list[Block] = []
+    seen: dict[tuple[int, int], Block] = {}
+    for unit in picture.units:
+        key = (unit.start, unit.stop)
+        if key not in seen:
+            if picture.compression == tiff_page.JPEG:
+                steps = tiff_jpeg.stream(data, unit.start, unit.stop, frames, out)
+            else:
+                stop = tiff_coded.end(data, unit, picture.compression)
+                steps = (Keep(unit.start, stop, True),)
+                if stop < unit.stop:
+                    says = (Reveals.OTHER,)
+                    out.carrier(CarrierKind.TRAILER, "behind a strip", stop, unit.stop, reveals=says)
+            last = max(s.stop for s in steps if isinstance(s, Keep))
+            seen[key] = Block(unit.start, last, steps, tiff_jpeg.length(steps))
+        made.append(seen[key])
+    return tuple(made)
