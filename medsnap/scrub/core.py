@@ -25,6 +25,7 @@ class ScrubKeep:
     icc: bool = True  # the colour profile, byte for byte
     captured_at: Literal["remove", "keep", "day"] = "remove"  # DateTimeOriginal
     device: Literal["remove", "keep"] = "remove"  # Make and Model
+    audio: bool = True  # the sound of a clip
 
     @property
     def from_exif(self) -> bool:
