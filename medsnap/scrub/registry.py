@@ -47,8 +47,6 @@ FORMATS: dict[MediaType, Format] = {
     MediaType.AVIF: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
     MediaType.MP4: Format("medsnap.scrub.movie", "medsnap.scrub.second.movie"),
     MediaType.MOV: Format("medsnap.scrub.movie", "medsnap.scrub.second.movie"),
-    MediaType.MP4: Format("medsnap.scrub.movie", "medsnap.scrub.second.movie"),
-    MediaType.MOV: Format("medsnap.scrub.movie", "medsnap.scrub.second.movie"),
 }
 
 
