@@ -7,27 +7,31 @@ from collections.abc import Callable
 
 from medsnap.errors import NotClean, PixelsChanged, TooLarge
 from medsnap.formats.sniff import sniff
-from medsnap.model.photo import MediaType
+from medsnap.model.photo import Kind, MediaType
 from medsnap.model.rewrite import Buffer, Keep, Rewrite
 from medsnap.scrub import registry
 from medsnap.scrub.core import ScrubKeep
 from medsnap.scrub.report import Scrubbed, ScrubReport
 
 MAX_STILL = 1 << 30  # bytes: no still picture of a phone comes near
+MAX_CLIP = 1 << 36  # bytes: read in pieces, so only time and the disk set a limit
 _DEFAULT = ScrubKeep()
 _REMARKS = frozenset({"end"})  # said for people; nothing in the output to compare
 
 
 def plan(data: Buffer, media: MediaType, keep: ScrubKeep = _DEFAULT) -> Rewrite:
     """Plan the rewrite of one file. Raises Malformed, Unsupported, TooLarge."""
-    if len(data) > MAX_STILL:
-        raise TooLarge(f"the file is larger than {MAX_STILL >> 20} MiB")
+    limit = MAX_CLIP if media.kind is Kind.CLIP else MAX_STILL
+    if len(data) > limit:
+        raise TooLarge(f"the file is larger than {limit >> 20} MiB")
     return registry.planner(media).plan(data, media, keep)
 
 
 def apply(rewrite: Rewrite, source: Buffer, write: Callable[[Buffer], object]) -> int:
     """Stream the new file into `write`; return its length in bytes. Nothing is held in memory."""
-    for piece in rewrite.chunks(source):
+    from medsnap.scrub.movie_memory import pieces
+
+    for piece in pieces(rewrite, source):
         write(piece)
     return rewrite.size
 
@@ -47,14 +51,18 @@ def clean(
     """Plan, build and prove a scrub; what cannot be proven is not returned.
 
     Raises Unsupported, Malformed, TooLarge, NotClean (the second reader found a byte it cannot
-    account for), PixelsChanged (only where pixels were decoded).
+    account for), PixelsChanged (only where pixels were decoded; those of a clip are not).
     """
     media = sniff(source) if media is None else media
     rewrite = plan(source, media, keep)
+    if media.kind is Kind.CLIP:
+        from medsnap.scrub.large import prove
+
+        return prove(rewrite, source, media)
     output = b"".join(rewrite.chunks(source))
     _prove_spans(rewrite, source, output)
     facts = registry.second_reader(media).account(output, media)
-    _prove_rendering(rewrite, facts)
+    prove_rendering(rewrite, facts)
     equal = _prove_pixels(source, output) if verify_pixels else None
     report = ScrubReport(
         media=media,
@@ -66,7 +74,7 @@ def clean(
         orientation=rewrite.orientation,
         rendering=rewrite.rendering,
         pixels_equal=equal,
-        proof=_words(rewrite, equal),
+        proof=words(rewrite, equal),
     )
     return Scrubbed(rewrite=rewrite, report=report)
 
@@ -87,7 +95,7 @@ def _prove_spans(rewrite: Rewrite, source: Buffer, output: bytes) -> None:
         raise NotClean("the output has not the planned length", where=f"byte {at}")
 
 
-def _prove_rendering(rewrite: Rewrite, facts: registry.Facts | None) -> None:
+def prove_rendering(rewrite: Rewrite, facts: registry.Facts | None) -> None:
     """Compare what the rewriter means to render with what the second reader saw in the output."""
     if facts is None:
         return
@@ -110,7 +118,8 @@ def _prove_pixels(source: Buffer, output: bytes) -> bool:
     return True
 
 
-def _words(rewrite: Rewrite, equal: bool | None) -> str:
+def words(rewrite: Rewrite, equal: bool | None) -> str:
+    """Say in a sentence what was proven."""
     coded = sum(s.stop - s.start for s in rewrite.steps if isinstance(s, Keep) and s.coded)
     spans = sum(isinstance(s, Keep) and s.coded for s in rewrite.steps)
     said = (

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Insert, Rewrite
-from medsnap.scrub.movie_memory import forget, pieces
+from medsnap.scrub.movie_memory import forget, pieces, whole
+from medsnap.scrub.report import Scrubbed, ScrubReport
 
 _READS = 1024  # reads after which mapped pages are given back
 
@@ -63,14 +64,27 @@ class Window:
         return b"".join(out)
 
 
-def account(rewrite: Rewrite, source: Buffer, media: MediaType) -> tuple[tuple[str, str], ...]:
-    """Let the second reader account for every byte of a movie that was not built. Raises NotClean."""
+def prove(rewrite: Rewrite, source: Buffer, media: MediaType) -> Scrubbed:
+    """Let the second reader account for every byte of a clip that was not built. Raises NotClean."""
+    from medsnap.scrub.apply import prove_rendering, words
     from medsnap.scrub.second import movie
 
     _prove_order(rewrite)
     facts = movie.account(Window(rewrite, source), media)
-    forget(memoryview(source))
-    return facts
+    prove_rendering(rewrite, facts)
+    report = ScrubReport(
+        media=media,
+        sha256_in=digest(whole(source)),
+        sha256_out=digest(pieces(rewrite, source)),
+        size_in=len(source),
+        size_out=rewrite.size,
+        carriers=rewrite.carriers,
+        orientation=rewrite.orientation,
+        rendering=rewrite.rendering,
+        pixels_equal=None,
+        proof=words(rewrite, None),
+    )
+    return Scrubbed(rewrite=rewrite, report=report)
 
 
 def _prove_order(rewrite: Rewrite) -> None:
@@ -92,8 +106,3 @@ def digest(parts: Iterable[Buffer]) -> str:
     for part in parts:
         found.update(part)
     return found.hexdigest()
-
-
-def digest_out(rewrite: Rewrite, source: Buffer) -> str:
-    """Return the SHA-256 of the new file without building it."""
-    return digest(pieces(rewrite, source))
