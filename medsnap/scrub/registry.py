@@ -42,6 +42,7 @@ FORMATS: dict[MediaType, Format] = {
     MediaType.WEBP: Format("medsnap.scrub.webp", "medsnap.scrub.second.webp"),
     MediaType.GIF: Format("medsnap.scrub.gif", "medsnap.scrub.second.gif"),
     MediaType.TIFF: Format("medsnap.scrub.tiff", "medsnap.scrub.second.tiff"),
+    MediaType.DNG: Format("medsnap.scrub.tiff_dng", "medsnap.scrub.second.tiff"),
     MediaType.HEIC: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
     MediaType.HEIF: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
     MediaType.AVIF: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),

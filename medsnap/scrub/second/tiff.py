@@ -62,11 +62,21 @@ def account(data: Buffer, media: MediaType) -> tuple[tuple[str, str], ...]:
             raise reader.wrong("there are too many directories")
         page, more = _directory(reader, rules)
         pages.append(page)
-    if media is MediaType.DNG and len(pages) != 1:
-        raise reader.wrong("a DNG holds one picture here")
+    if media is MediaType.DNG:
+        _dng(reader, pages)
     _coded(reader, pages)
     _finish(reader, pages)
     return tuple(reader.facts.items())
+
+
+def _dng(reader: _Reader, pages: list[dict[int, _Entry]]) -> None:
+    page = pages[0]
+    photometric = _numbers(reader, page, 262, 0)[0]
+    if len(pages) != 1 or 50706 not in page or photometric not in (32803, 34892):
+        raise reader.wrong("a scrubbed DNG holds one raw picture")
+    for tag, entry in page.items():
+        if tiff_tables.misfit(tag, entry.value):
+            raise reader.wrong(f"tag {tag} holds more or other than it may")
 
 
 def _header(reader: _Reader) -> None:
