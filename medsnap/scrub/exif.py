@@ -80,7 +80,7 @@ def note(
     `found` are its directories where they have been read already; `written` is what is written
     instead, and where both are the same, the Exif stays; `told` is what that still tells by wish.
     """
-    if payload == written:
+    if payload and payload == written:
         says = told or (Reveals.RENDERING,)
         assembly.carrier(CarrierKind.EXIF, where, start, stop, action=CarrierAction.KEPT, reveals=says)
         return
