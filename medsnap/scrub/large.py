@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Insert, Rewrite
-from medsnap.scrub.movie_memory import forget, pieces, whole
+from medsnap.scrub.movie_memory import forget, pieces, stretch
 from medsnap.scrub.report import Scrubbed, ScrubReport
 
 _READS = 1024  # reads after which mapped pages are given back
@@ -74,7 +74,7 @@ def prove(rewrite: Rewrite, source: Buffer, media: MediaType) -> Scrubbed:
     prove_rendering(rewrite, facts)
     report = ScrubReport(
         media=media,
-        sha256_in=digest(whole(source)),
+        sha256_in=digest(stretch(source, 0, len(source))),
         sha256_out=digest(pieces(rewrite, source)),
         size_in=len(source),
         size_out=rewrite.size,

@@ -41,11 +41,11 @@ def _cut(rewrite: Rewrite, source: memoryview) -> Iterator[Buffer]:
             yield whole[at : at + PIECE]
 
 
-def whole(source: Buffer) -> Iterator[Buffer]:
-    """Yield a buffer in pieces of 1 MiB, giving pages back."""
+def stretch(source: Buffer, start: int, stop: int) -> Iterator[Buffer]:
+    """Yield source[start:stop] in pieces of at most 1 MiB, giving pages back."""
     view = memoryview(source)
-    for number, at in enumerate(range(0, len(view), PIECE)):
-        yield view[at : at + PIECE]
+    for number, at in enumerate(range(start, stop, PIECE)):
+        yield view[at : min(at + PIECE, stop)]
         if number % _EVERY == _EVERY - 1:
             forget(view)
     forget(view)
