@@ -52,9 +52,35 @@ class MediaType(StrEnum):
         return Kind.CLIP if self.value.startswith("video/") else Kind.OTHER
 
 
+class ArchiveKind(StrEnum):
+    """The archives that are read member by member."""
+
+    ZIP = "zip"
+    TAR = "tar"
+    TAR_GZ = "tar.gz"
+    TAR_BZ2 = "tar.bz2"
+    TAR_XZ = "tar.xz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A file within an archive: where its bytes begin, and what they must come to."""
+
+    kind: ArchiveKind
+    offset: int  # of its first byte in the archive; of a compressed tar: in the tar
+    packed: int  # bytes it takes there
+    size: int  # bytes it has when unpacked
+    deflated: bool = False  # else stored
+    crc32: int | None = None  # a tar has none
+    archive_size: int  # bytes of the whole archive
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file of a dump: where it lies and what `stat` said of it. Never a link."""
+    """A file of a dump: where it lies and what `stat` said of it. Never a link.
+
+    A member of an archive has the archive's path, device and inode, and its own size.
+    """
 
     path: Path
     relative: Private[str]  # below the root that was given, with '/' on every system
@@ -62,6 +88,7 @@ class Source:
     mtime_ns: int
     device: int  # st_dev
     inode: int  # st_ino
+    member: Member | None = None
 
 
 class CompanionKind(StrEnum):
