@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from medsnap import __version__, match, scrub
 from medsnap.errors import IoFailed, Malformed, NotClean, TooLarge, Unsupported
 from medsnap.formats import embedded
-from medsnap.intake import camera, devices, people, sources
+from medsnap.intake import archive, camera, devices, people, sources
 from medsnap.model.decision import Decision, DeviceEvidence, Evidence, LeakSign, Person, Verb
 from medsnap.model.finding import Finding, Reading, State, Statement
 from medsnap.model.outcome import Done, Failed, Held, Outcome
@@ -127,7 +127,10 @@ def _not_scrubbed(media: MediaType) -> str:
 
 @contextmanager
 def opened(source: Source) -> Iterator[BinaryIO]:
-    """Open a source as it was found: not through a link, the same file, the same size."""
+    """Open a source as it was found: not through a link, the same file, the same size.
+
+    A member of an archive is read where it lies; its stream checks length and sum at the end.
+    """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(source.path, flags)
@@ -135,10 +138,11 @@ def opened(source: Source) -> Iterator[BinaryIO]:
         raise IoFailed(f"the file cannot be read ({problem.strerror})") from problem
     with os.fdopen(descriptor, "rb") as stream:
         now = os.fstat(stream.fileno())
-        if (now.st_dev, now.st_ino, now.st_size) != (source.device, source.inode, source.size):
+        size = archive.size_on_disk(source)
+        if (now.st_dev, now.st_ino, now.st_size) != (source.device, source.inode, size):
             raise IoFailed("the file changed while it was taken in", hint="run again when it is complete")
         try:
-            yield stream
+            yield archive.reader(stream, source)
         except OSError as problem:
             raise IoFailed(f"the file cannot be read ({problem.strerror})") from problem
 
@@ -335,6 +339,7 @@ def _row(candidate: Candidate, seen: Examination, settled: Settled, placed: Seal
         carriers=seen.report.carriers if seen.report else (),
         findings=seen.findings,
         software=SOFTWARE,
+        evidence=settled.evidence,
     )
 
 

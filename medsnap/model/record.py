@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medsnap.model.carrier import Carrier
-from medsnap.model.decision import Decision, DeviceEvidence, LeakSign
+from medsnap.model.decision import Decision, DeviceEvidence, Evidence, LeakSign
 from medsnap.model.finding import Finding
 from medsnap.model.photo import CaptureFacts, MediaType, Sha256
 from medsnap.model.receipt import Identifiers, Receipt
@@ -61,6 +61,7 @@ class PhotoRow:
     companions: tuple[CompanionRow, ...] = ()
     intents: tuple[Intent, ...] = ()
     software: str = ""
+    evidence: Evidence | None = None  # what was decided on; rows of earlier versions lack it
     event: str = ADD
 
 
