@@ -47,10 +47,10 @@ def head(
         raise TooLarge("the picture is larger than 4 GB", where="mdat")
     numbers = {image.id: place for place, image in enumerate(images, 1)}
     first = ftyp(brands)
-    length = len(_meta(images, references, numbers, primary=primary, regions=regions, base=0))
+    length = len(meta(images, references, numbers, primary=primary, regions=regions, base=0))
     base = len(first) + length + 8
-    meta = _meta(images, references, numbers, primary=primary, regions=regions, base=base)
-    return first + meta + (size + 8).to_bytes(4, "big") + b"mdat", spans
+    written = meta(images, references, numbers, primary=primary, regions=regions, base=base)
+    return first + written + (size + 8).to_bytes(4, "big") + b"mdat", spans
 
 
 def _regions(images: Sequence[Image]) -> tuple[dict[tuple[Span, ...], int], int]:
@@ -63,7 +63,7 @@ def _regions(images: Sequence[Image]) -> tuple[dict[tuple[Span, ...], int], int]
     return regions, at
 
 
-def _meta(
+def meta(
     images: Sequence[Image],
     references: Sequence[Reference],
     numbers: Mapping[int, int],
@@ -72,6 +72,7 @@ def _meta(
     regions: Mapping[tuple[Span, ...], int],
     base: int,
 ) -> bytes:
+    """Write meta; `regions` says where each item's spans lie behind `base`."""
     idat = b"".join(image.derivation for image in images)
     links = [_reference(reference, numbers) for reference in references]
     return full(

@@ -25,7 +25,7 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     """Plan the clean movie. Raises Malformed, Unsupported, TooLarge (ISO/IEC 14496-12)."""
     source = memoryview(data)
     found = view(source)
-    _refuse_fragments(found)
+    refuse_fragments(found)
     parts = make_parts(source, found, keep)
     mdats = found.named(b"mdat")
     layout = lay_out(parts, mdats)
@@ -47,7 +47,8 @@ def make_parts(source: memoryview, found: Movie, keep: ScrubKeep) -> tuple[Part,
     return tuple(ready(source, track, kept, keep) for track in tracks)
 
 
-def _refuse_fragments(found: Movie) -> None:
+def refuse_fragments(found: Movie) -> None:
+    """Refuse what is not in one piece. Raises Unsupported."""
     moof = next(iter(found.named(b"moof")), None)
     if moof is not None:
         raise Unsupported("a movie in fragments cannot be scrubbed yet", where=f"moof, byte {moof.start}",

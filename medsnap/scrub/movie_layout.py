@@ -22,6 +22,18 @@ class Layout:
     size: int  # bytes of all spans
     places: tuple[array[int], ...]  # for each part, each chunk: bytes from the start of the new data
 
+    def place_of(self, start: int) -> int:
+        """Give the place of a kept byte of the source in the new data."""
+        row = bisect_right(self.spans, (start, 1 << 64)) - 1
+        return sum(high - low for low, high in self.spans[:row]) + start - self.spans[row][0]
+
+    def touches(self, start: int, stop: int) -> bool:
+        """Say whether any byte of start..stop of the source is kept."""
+        row = bisect_right(self.spans, (start, 1 << 64)) - 1
+        return (row >= 0 and self.spans[row][1] > start) or (
+            row + 1 < len(self.spans) and self.spans[row + 1][0] < stop
+        )
+
 
 def lay_out(parts: Sequence[Part], mdats: Sequence[Box], more: Sequence[Span] = ()) -> Layout:
     """Order all chunks by their place in the source. Raises Malformed, Unsupported, TooLarge.
@@ -97,9 +109,3 @@ def _refuse_outside(spans: Sequence[Span], mdats: Sequence[Box]) -> None:
         row = bisect_right(lows, start) - 1
         if row < 0 or stop > rooms[row][1]:
             raise Malformed("samples lie outside of the media data", where=f"stco, byte {start}")
-
-
-def place_of(layout: Layout, start: int) -> int:
-    """Give the place of a byte of the source in the new data; it must lie in a span."""
-    row = bisect_right(layout.spans, (start, 1 << 64)) - 1
-    return sum(high - low for low, high in layout.spans[:row]) + start - layout.spans[row][0]

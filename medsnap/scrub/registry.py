@@ -48,6 +48,8 @@ FORMATS: dict[MediaType, Format] = {
     MediaType.AVIF: Format("medsnap.scrub.heif", "medsnap.scrub.second.heif"),
     MediaType.MP4: Format("medsnap.scrub.movie", "medsnap.scrub.second.movie"),
     MediaType.MOV: Format("medsnap.scrub.movie", "medsnap.scrub.second.movie"),
+    MediaType.HEIF_SEQUENCE: Format("medsnap.scrub.sequence", "medsnap.scrub.second.sequence"),
+    MediaType.AVIF_SEQUENCE: Format("medsnap.scrub.sequence", "medsnap.scrub.second.sequence"),
 }
 
 

@@ -33,7 +33,7 @@ def account(data: Buffer, media: MediaType) -> tuple[tuple[str, str], ...]:
     if name != b"mdat" or end != len(file):
         _refuse("mdat is not the last box", mdat)
     tables = read_tables(file, meta + 8, mdat)
-    _reachable(tables)
+    reachable(tables)
     _covered(tables, mdat + 8, end)
     check_pictures(file, tables)
     return facts(tables)
@@ -64,7 +64,7 @@ def _ftyp(file: memoryview) -> int:
     return end
 
 
-def _reachable(tables: Tables) -> None:
+def reachable(tables: Tables) -> None:
     """Every item is the primary one, made into it, or an alpha plane of what is."""
     made_of, planes, premultiplied = (tables.targets(kind) for kind in ("dimg", "auxl", "prem"))
     planes_of: dict[int, list[int]] = {}
