@@ -167,14 +167,8 @@ def test_ssh_keygen_signs_and_we_verify(tool: Callable[[str], str], tmp_path: Pa
 
 def test_ssh_keygen_verifies_what_we_build(tool: Callable[[str], str], tmp_path: Path) -> None:
     body = base64.b64encode(sshsig_blob()).decode()
-    armoured = "\n".join(
-        [
-            "-----BEGIN SSH SIGNATURE-----",
-            *(body[i : i + 70] for i in range(0, len(body), 70)),
-            "-----END SSH SIGNATURE-----",
-            "",
-        ]
-    )
+    lines = [body[i : i + 70] for i in range(0, len(body), 70)]
+    armoured = "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""])
     (tmp_path / "sig").write_text(armoured, "utf-8")
     (tmp_path / "who").write_text(f"p.wahl {PLAIN.text}\n", "utf-8")
     subprocess.run(
