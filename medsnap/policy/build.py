@@ -26,6 +26,7 @@ from medsnap.policy.nouns import (
     Policy,
     Review,
     Rule,
+    Seat,
     Vocabulary,
     When,
 )
@@ -68,6 +69,8 @@ def build(tree: Item, *, digest: str, baseline: int, warnings: tuple[LintFinding
         lines=places,
         settings=settings if isinstance(settings, dict) else {},
         warnings=warnings,
+        seats=_seats(tree),
+        root=_text(tree, "extends").partition("@")[0] or _text(tree, "policy"),
     )
 
 
@@ -124,6 +127,20 @@ def _rule(name: str, item: Item) -> FeatureRule:
         reviewers=_whole(item, "reviewers", 1),
         where=item.where,
     )
+
+
+def _seats(tree: Item) -> tuple[Seat, ...]:
+    """List who signs: the seats of the root's body; for a department its own signer, and IT."""
+    seats = [
+        Seat(name=name, people=_texts(item, "people"), sign=_whole(item, "sign", 1), where=item.where)
+        for name, item in _at(tree, "governance", "seats").entries()
+    ]
+    if tree.get("extends") is None:
+        return tuple(seats)
+    department = _text(tree, "department")
+    people = _at(tree, "departments", department)
+    signer = Seat(name=department, people=people.texts(), sign=1, where=people.where)
+    return (signer, *(seat for seat in seats if seat.name == "it"))
 
 
 def _in_force(item: Item) -> InForce:

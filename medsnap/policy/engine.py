@@ -65,12 +65,14 @@ def _votes(policy: Policy, facts: Facts, matches: list[Match], look: Look) -> It
     in_force, _ = _in_force(policy, facts.now)
     if not in_force:
         span = policy.in_force
-        why = f"the policy holds from {span.first} until {span.last}"
+        why = policy.refused or f"the policy holds from {span.first} until {span.last}"
         yield Vote(verb=Verb.QUARANTINE, path="in_force", where=span.where, because=why)
 
 
 def _in_force(policy: Policy, now: datetime) -> tuple[bool, bool]:
     """Say whether the policy is in force, and whether only by its grace (M16)."""
+    if policy.refused:
+        return False, False
     span, today = policy.in_force, now.date()
     in_grace = span.last < today and today - span.last <= span.grace
     return span.first <= today and (today <= span.last or in_grace), in_grace

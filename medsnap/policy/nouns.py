@@ -188,6 +188,16 @@ class InForce:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """A seat of the governing body: who sits there, and how many of them must sign."""
+
+    name: str
+    people: tuple[str, ...]
+    sign: int
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """A whole policy with baseline's answers where it is silent."""
 
@@ -211,6 +221,9 @@ class Policy:
     lines: Mapping[str, str]  # path → "file:line", for all that was said
     settings: Mapping[str, object]  # the effective values as plain data
     warnings: tuple[LintFinding, ...] = ()
+    seats: tuple[Seat, ...] = ()  # whose signatures bring it into force (policy.md 3.9)
+    root: str = ""  # the policy at the top: its own id, or that of its parent
+    refused: str = ""  # why it is not in force whatever the date (M16)
     text: str = field(default="", repr=False, compare=False)  # the file as it is: what the digest covers
 
     def rank(self, compartment: str | None) -> int:
