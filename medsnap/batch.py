@@ -6,6 +6,7 @@ rule with `whole_study` lets one photo decide for its neighbours (policy.md M17)
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -218,6 +219,13 @@ class Run:
         return outcome, settled.decision
 
 
+_VAULT_UNUSABLE = frozenset(
+    number
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "EPERM", "ENODEV", "ESTALE")
+    if (number := getattr(errno, name, None)) is not None  # Windows lacks some
+)
+
+
 def left_alone(rules: Rules, settled: Settled) -> bool:
     """Say whether the photo is none of ours: unlisted on a private device (policy.md M18)."""
     from medsnap import policy
@@ -226,9 +234,13 @@ def left_alone(rules: Rules, settled: Settled) -> bool:
 
 
 def stops(problem: MedsnapError) -> bool:
-    """Say whether an error stops the run: a disk that is full fails every photo after this one too."""
+    """Say whether an error stops the run: a vault that is full or closed fails every later photo too.
+
+    Only the vault's errors name a place; a source's never do, and a bad sector of a card or a photo
+    without read permission costs that photo alone.
+    """
     cause = problem.__cause__
-    return isinstance(cause, OSError) and cause.errno in (28, 30, 122, 5)  # ENOSPC EROFS EDQUOT EIO
+    return bool(problem.where) and isinstance(cause, OSError) and cause.errno in _VAULT_UNUSABLE
 
 
 def exit_code(summary: RunSummary, *, fail_on_review: bool = False) -> Exit:

@@ -255,9 +255,14 @@ def test_counts_add_up_and_any_failure_shows_in_the_exit_code(
     assert code is (Exit.PARTIAL if bad else Exit.REVIEW if waiting else Exit.OK)
 
 
-@pytest.mark.parametrize(("number", "ends"), [(28, True), (30, True), (5, True), (13, False), (2, False)])
-def test_a_full_disk_stops_the_run_and_one_bad_file_does_not(number: int, ends: bool) -> None:
-    problem = IoFailed("cannot be written")
+@pytest.mark.parametrize(
+    ("number", "where", "ends"),
+    [(28, "/vault", True), (30, "/vault", True), (13, "/vault", True), (2, "/vault", False), (5, "", False)],
+)
+def test_an_unusable_vault_stops_the_run_and_one_bad_file_does_not(
+    number: int, where: str, ends: bool
+) -> None:
+    problem = IoFailed("cannot be written", where=where)  # a source's error never says where
     problem.__cause__ = OSError(number, "because")
     assert batch.stops(problem) is ends
 
