@@ -16,7 +16,7 @@ from medsnap.errors import IoFailed, MedsnapError, TooLarge
 from medsnap.formats.sniff import sniff
 from medsnap.intake import archive_entry as say
 from medsnap.intake import archive_stream, archive_tar, archive_zip
-from medsnap.intake.archive_entry import ArchiveLimits, Entry, Found, Refused, shown
+from medsnap.intake.archive_entry import ArchiveLimits, Entry, Found, Refused
 from medsnap.intake.archive_names import Taken
 from medsnap.intake.archive_zip import Listed
 from medsnap.model.photo import ArchiveKind, MediaType, Source
@@ -55,14 +55,14 @@ def stem_of(name: str) -> str:
 def entries(path: Path, kind: ArchiveKind, limits: ArchiveLimits = LIMITS) -> Iterator[Found]:
     """Yield the members, each with its type by content, and those that are refused.
 
-    An archive that breaks off yields what came before, and one Refused for the rest. OSError passes.
+    An archive that breaks off yields what came before, and one Refused without a path. OSError passes.
     """
     with opened_archive(path) as file:
         size = os.fstat(file.fileno()).st_size
         try:
             yield from _entries(file, size, kind, limits)
         except MedsnapError as problem:
-            yield Refused(path=shown(path.name), reason=f"the rest of the archive: {problem.message}")
+            yield Refused(path="", reason=f"the archive cannot be read to its end: {problem.message}")
 
 
 @contextmanager
@@ -71,6 +71,11 @@ def opened_archive(path: Path) -> Iterator[BinaryIO]:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     with os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb") as file:
         yield file
+
+
+def status(file: BinaryIO) -> os.stat_result:
+    """Return what the system says of the opened archive."""
+    return os.fstat(file.fileno())
 
 
 def _entries(file: BinaryIO, size: int, kind: ArchiveKind, limits: ArchiveLimits) -> Iterator[Found]:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from medsnap.errors import MedsnapError
 from medsnap.formats import embedded, tiff
-from medsnap.intake import live, names
-from medsnap.model.photo import CompanionKind, Kind, MediaType, Source
+from medsnap.intake import archive, live, names
+from medsnap.model.photo import ArchiveKind, CompanionKind, Kind, MediaType, Source
+from medsnap.model.rewrite import Buffer
 
 _STILLS = (MediaType.HEIC, MediaType.HEIF, MediaType.JPEG)  # in the order in which a clip chooses
 _CLIPS = (MediaType.MOV, MediaType.MP4)
+_READ = 64 << 20  # bytes of a member that is read for an identifier
 _SIDECARS = {".aae": CompanionKind.AAE, ".xmp": CompanionKind.XMP}
 
 
@@ -26,6 +28,7 @@ class Found:
     source: Source
     media: MediaType
     archive: bool = False
+    packed: ArchiveKind | None = None  # an archive that is read as a folder
     takeout: bool = False  # it reads like a sidecar of Google Takeout
 
     @property
@@ -151,11 +154,21 @@ def _may_pair(still: Found, clip: Found) -> bool:
     return identifiers[0] == identifiers[1]
 
 
+def _view(source: Source) -> Buffer | None:
+    with source.path.open("rb") as handle:
+        if source.member is None:
+            # Not closed by hand: an error's traceback may still hold views of it.
+            return memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
+        if source.size > _READ or source.member.kind not in (ArchiveKind.ZIP, ArchiveKind.TAR):
+            return None  # a compressed tar would be unpacked from its beginning for each file
+        return archive.reader(handle, source).read()
+
+
 def _identifier(file: Found) -> str | None:
     try:
-        with file.source.path.open("rb") as handle:
-            # Not closed by hand: an error's traceback may still hold views of it.
-            view = memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
+        view = _view(file.source)
+        if view is None:
+            return None
         if file.kind is Kind.CLIP:
             return live.of_clip(view)
         payload = embedded.exif(view, file.media)

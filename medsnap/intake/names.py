@@ -12,7 +12,7 @@ class Reason(StrEnum):
 
     NOT_MEDIA = "not a photo or clip"
     NAMED_PHOTO = "named like a photo, but its bytes are none"
-    ARCHIVE = "an archive: unpack it first"
+    ARCHIVE = "an archive, or one within an archive: unpack it first"
     LINK = "a link: links are not followed"
     SPECIAL = "not an ordinary file"
     EMPTY = "an empty file"
@@ -41,7 +41,15 @@ _PHOTO_NAME = re.compile(
     r".*\.(jpe?g|jpe|jfif|png|webp|hei[cf]|avif|tiff?|dng|cr2|cr3|nef|arw|orf|rw2|raf|gif|bmp|jxl|mov|mp4)",
     re.IGNORECASE,
 )
-_ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\xfd7zXZ\x00")
+_ARCHIVES = (
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"\x1f\x8b",
+    b"BZh",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!\x1a\x07",
+    b"\xfd7zXZ\x00",
+)
 
 
 def folder_reason(name: str) -> Reason | None:
@@ -61,8 +69,8 @@ def file_reason(name: str) -> Reason | None:
 
 
 def is_archive(head: bytes) -> bool:
-    """Say whether a file begins like a ZIP, gzip, 7z, RAR or xz archive."""
-    return head.startswith(_ARCHIVES)
+    """Say whether a file begins like a ZIP, gzip, bzip2, 7z, RAR, xz or tar archive."""
+    return head.startswith(_ARCHIVES) or head[257:262] == b"ustar"
 
 
 def unknown_reason(name: str, *, archive: bool) -> Reason:

@@ -8,14 +8,15 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from medsnap.errors import InputMissing, TooLarge
 from medsnap.formats import sniff
-from medsnap.intake import companions, names
+from medsnap.intake import archive, archive_walk, companions, names
 from medsnap.intake.companions import Found
 from medsnap.intake.limits import Limits
 from medsnap.intake.names import Reason
-from medsnap.model.photo import Candidate, Companion, Kind, MediaType, Source
+from medsnap.model.photo import ArchiveKind, Candidate, Companion, Kind, MediaType, Source
 from medsnap.model.private import Private
 
 _HEAD = 64 << 10  # bytes read of each file; a TIFF's directory may lie further back
@@ -43,6 +44,13 @@ class _Folder:
     why_not: Reason | None  # all below is left for this reason
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Packed:
+    path: Path
+    parts: tuple[str, ...]  # below the root; () for an archive that was named itself
+    kind: ArchiveKind
+
+
 def walk(paths: Sequence[Path], limits: Limits) -> Iterator[Candidate | SkippedFile]:
     """Yield every photo and clip with its companions, and every file that is left with the reason.
 
@@ -64,6 +72,9 @@ def _root(path: Path) -> _Root:
     return _Root(path=whole, nested=stat.S_ISDIR(found.st_mode))
 
 
+_Item: TypeAlias = Candidate | SkippedFile | _Packed
+
+
 class _Walk:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -82,10 +93,33 @@ class _Walk:
                     continue
                 if several:
                     self.seen.add(path)
-                yield item
+                if isinstance(item, _Packed):
+                    yield from self._unpack(item, nested=root.nested)
+                else:
+                    yield item
 
-    def _tree(self, root: Path) -> Iterator[tuple[Candidate | SkippedFile, Path]]:
-        work: list[Iterator[_Folder | tuple[Candidate | SkippedFile, Path]]] = [
+    def _unpack(self, packed: _Packed, *, nested: bool) -> Iterator[Candidate | SkippedFile]:
+        """Yield the members of an archive, which counts as a folder."""
+        parts = packed.parts if nested else ()
+        landing = (_text(parts[0]) if len(parts) > 1 else archive.stem_of(_text(parts[0]))) if parts else None
+        try:
+            for found in archive_walk.members(packed.path, packed.kind, "/".join(map(_text, parts)), landing):
+                self._count()
+                if isinstance(found, Candidate):
+                    yield found
+                else:
+                    yield SkippedFile(source=Private(found.relative), reason=found.reason, error=found.error)
+        except OSError:
+            yield _skip(packed.parts, Reason.UNREADABLE, "io.unreadable")
+
+    def _count(self) -> None:
+        self.entries += 1
+        if self.entries > self.limits.entries:
+            hint = "take the dump in by parts"
+            raise TooLarge(f"the dump has more than {self.limits.entries} files", hint=hint)
+
+    def _tree(self, root: Path) -> Iterator[tuple[_Item, Path]]:
+        work: list[Iterator[_Folder | tuple[_Item, Path]]] = [
             self._folder(_Folder(path=root, parts=(), why_not=None))
         ]
         while work:
@@ -97,7 +131,7 @@ class _Walk:
             else:
                 yield item
 
-    def _folder(self, folder: _Folder) -> Iterator[_Folder | tuple[Candidate | SkippedFile, Path]]:
+    def _folder(self, folder: _Folder) -> Iterator[_Folder | tuple[_Item, Path]]:
         """Yield files and folders in the order of their paths' bytes ('a.b' before 'a/b')."""
         if len(folder.parts) > self.limits.depth:
             yield _skip(folder.parts, Reason.TOO_DEEP, "input.too-large"), folder.path
@@ -121,14 +155,11 @@ class _Walk:
 
     def _files(
         self, folder: Path, parts: tuple[str, ...], listed: Sequence[str], why_not: Reason | None
-    ) -> Iterator[tuple[Candidate | SkippedFile, Path]]:
+    ) -> Iterator[tuple[_Item, Path]]:
         """Yield what becomes of the files of one folder."""
         found: list[Found] = []
         for name in sorted(listed, key=os.fsencode):
-            self.entries += 1
-            if self.entries > self.limits.entries:
-                hint = "take the dump in by parts"
-                raise TooLarge(f"the dump has more than {self.limits.entries} files", hint=hint)
+            self._count()
             item = _look(folder / name, (*parts, name), why_not, self.limits)
             if isinstance(item, Found):
                 found.append(item)
@@ -140,6 +171,9 @@ class _Walk:
             if file.name in grouped.taken:
                 continue
             path = folder / file.name
+            if file.packed is not None:
+                yield _Packed(path=path, parts=(*parts, file.name), kind=file.packed), path
+                continue
             if file.kind is Kind.OTHER:
                 orphan = file.name in grouped.orphans
                 reason = Reason.ORPHAN if orphan else names.unknown_reason(file.name, archive=file.archive)
@@ -185,6 +219,7 @@ def _look(path: Path, parts: tuple[str, ...], why_not: Reason | None, limits: Li
         source=source,
         media=media,
         archive=names.is_archive(head),
+        packed=archive.kind_of(path.name, head),
         takeout=b'"photoTakenTime"' in head,
     )
 

@@ -62,7 +62,7 @@ def found(*roots: Path, limits: Limits | None = None) -> dict[str, str]:
         ("a.txt", JPEG, "image/jpeg"),
         ("a.jpg", TEXT, "named like a photo, but its bytes are none"),
         ("a.doc", TEXT, "not a photo or clip"),
-        ("a.zip", b"PK\x03\x04....", "an archive: unpack it first"),
+        ("a.7z", b"7z\xbc\xaf\x27\x1c....", "an archive, or one within an archive: unpack it first"),
         ("a.jpg", b"", "an empty file"),
         (".trashed-1700000000-a.jpg", JPEG, "in the trash"),
         (".Trashes/501/a.jpg", JPEG, "in the trash"),
