@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DIR ?= demo-day
+FUZZ_SECONDS ?= 1800
+FUZZ_JOBS ?= 1
 STAMP := $(VENV)/.medsnap-installed
 DEV_STAMP := $(VENV)/.medsnap-dev
 MODELS := $(CURDIR)/.tools/models
@@ -51,6 +53,8 @@ bench: $(DEV_STAMP) models
 
 deep: $(DEV_STAMP) models
 	@MEDSNAP_MODELS=$(MODELS) $(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group deep
+	@nice $(BIN)/python -m tests.fuzz deep --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
 
 wheelhouse: $(STAMP)
 	@$(BIN)/python -m pip wheel --quiet -w wheelhouse '.[all]'

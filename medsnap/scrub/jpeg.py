@@ -6,7 +6,7 @@ frame and scan in order, and EOI; nothing follows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from medsnap.errors import Malformed, Unsupported
 from medsnap.formats import jpeg, tiff
@@ -43,7 +43,7 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     found = _sort(data, view)
     out = Assembly()
     first = _first_exif(data, found)
-    profile = jpeg_icc(data, view)
+    profile = jpeg_icc(data, replace(view, segments=tuple(found.icc)))  # a late one is none
     adobe_rgb = keep.icc and exif.says_adobe_rgb(first) and not (profile and icc.usable(profile))
     fresh = choose(first, keep, adobe_rgb=adobe_rgb)
     out.insert(b"\xff\xd8")

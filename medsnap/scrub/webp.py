@@ -69,7 +69,7 @@ def _extended(data: Buffer, view: riff.View, *, exif: bool, profile: bool) -> by
     if old is None and not exif and not profile:
         return b""
     size = riff.canvas(data, view)
-    if size is None:
+    if size is None or not all(size):
         raise Malformed("the size of the picture cannot be read", where="byte 12")
     keep = riff.ALPHA_FLAG | riff.ANIMATION_FLAG
     flags = _flags(data, old) & keep if old else riff.ALPHA_FLAG * riff.has_alpha(data, view)
