@@ -40,7 +40,8 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     found = tolerant.read(data)
     out = Assembly()
     pages = [_page(data, tags_, name, keep, out) for name, tags_ in _select(data, view, out)]
-    if exif.says_adobe_rgb(found) and "icc" not in dict(out.rendering):
+    profiled = any(value.tag == tags.ICC for value in pages[0].values)
+    if exif.says_adobe_rgb(found) and not profiled:
         raise Unsupported(
             "only the Exif says that the colours are Adobe RGB", hint="embed the profile with an image editor"
         )
@@ -54,9 +55,11 @@ def finish(out: Assembly, view: View, pages: list[Page], media: MediaType) -> Re
     header = view.header
     orientation = next((header.number(v.data) for v in pages[0].values if v.tag == tags.ORIENTATION), 1)
     digest = hashlib.sha256()
-    for page in pages:
+    for number, page in enumerate(pages):
         for value in sorted(page.values, key=lambda v: v.tag):
             digest.update(f"{value.tag} {value.type} {value.count} ".encode() + value.data)
+            if value.tag == tags.ICC:
+                out.render(f"icc of page {number}" if number else "icc", icc.digest(value.data))
     out.render("orientation", str(orientation))
     out.render("byte order", header.order)
     out.render("pages", str(len(pages)))
@@ -106,14 +109,14 @@ def _page(data: Buffer, found: Tags, name: str, keep: ScrubKeep, out: Assembly) 
         value = found.value(field.tag, picture.shape)
         if field.tag in tags.PLACES:
             continue
-        if value is not None and _stays(value, field.start, picture, name, keep, out):
-            values.append(_fresh(value, picture, field.at))
+        if value is not None and _stays(value, field.start, picture, keep, out):
+            values.append(_fresh(value, field.at))
         else:
             tiff_carriers.note_field(data, field, name, out)
     return Page(tuple(values), blocks(data, picture, tiff_jpeg.BASELINE, out), picture.tiled)
 
 
-def _stays(value: Value, start: int, picture: Picture, name: str, keep: ScrubKeep, out: Assembly) -> bool:
+def _stays(value: Value, start: int, picture: Picture, keep: ScrubKeep, out: Assembly) -> bool:
     """Say whether a value of the right form stays: by what the caller keeps, and by what reads it."""
     if value.tag == tags.ORIENTATION:
         return keep.orientation and 1 <= picture.tags.number(tags.ORIENTATION, 1) <= 8
@@ -125,15 +128,14 @@ def _stays(value: Value, start: int, picture: Picture, name: str, keep: ScrubKee
         return True
     if not keep.icc or not icc.usable(value.data):
         return False
-    icc.check(value.data, f"{name}, byte {start}")
+    icc.check(value.data, f"tag {tags.ICC}, byte {start}")
     action, says = CarrierAction.KEPT, (Reveals.RENDERING,)
     stop = start + len(value.data)
-    out.carrier(CarrierKind.ICC, f"{name} ICC profile", start, stop, action=action, reveals=says)
-    out.render("icc" if name == "IFD0" else f"icc of {name}", icc.digest(value.data))
+    out.carrier(CarrierKind.ICC, "ICC profile", start, stop, action=action, reveals=says)
     return True
 
 
-def _fresh(value: Value, picture: Picture, at: int) -> Value:
+def _fresh(value: Value, at: int) -> Value:
     if value.tag != tags.JPEG_TABLES:
         return value
     made = tiff_jpeg.tables(value.data, f"JPEGTables, byte {at}")
@@ -147,7 +149,7 @@ def blocks(data: Buffer, picture: Picture, frames: frozenset[int], out: Assembly
     for unit in picture.units:
         key = (unit.start, unit.stop)
         if key not in seen:
-            if picture.compression == tiff_page.JPEG:
+            if picture.compression in (tiff_page.JPEG, tiff_page.LOSSY_DNG):
                 steps = tiff_jpeg.stream(data, unit.start, unit.stop, frames, out)
             else:
                 stop = tiff_coded.end(data, unit, picture.compression)

@@ -54,7 +54,7 @@ class Picture:
 
 
 def picture(found: Tags, compressions: frozenset[int], photometrics: frozenset[int], size: int) -> Picture:
-    """Return the picture of a directory in a file of `size` bytes. Raises Malformed, Unsupported, TooLarge."""
+    """Return the picture of a directory in a file of `size` bytes. Raises MedsnapError."""
     where = f"directory, byte {found.directory.start}"
     width, height = found.number(tags.WIDTH, 0), found.number(tags.HEIGHT, 0)
     if not width or not height:
@@ -76,11 +76,8 @@ def picture(found: Tags, compressions: frozenset[int], photometrics: frozenset[i
         raise Unsupported("a picture of other inks than CMYK", where=where)
     each = bits if len(bits) == samples else bits[:1] * samples
     tiled = tags.TILE_WIDTH in found.fields or tags.TILE_OFFSETS in found.fields
-    sizes = (
-        _Sizes(found, width, height, each, photometric, where).tiles()
-        if tiled
-        else (_Sizes(found, width, height, each, photometric, where).strips())
-    )
+    planned = _Sizes(found, width, height, each, photometric, where)
+    sizes = planned.tiles() if tiled else planned.strips()
     return Picture(
         tags=found,
         shape=Shape(samples, bits[0]),
@@ -98,8 +95,10 @@ def _units(found: Tags, sizes: list[int], size: int, where: str, *, tiled: bool)
     counts = found.numbers(tags.TILE_COUNTS if tiled else tags.STRIP_COUNTS)
     if min(len(offsets), len(counts)) < len(sizes):
         raise Malformed("strips or tiles are missing", where=where)
+    if not len(offsets) == len(counts) == len(sizes):
+        raise Unsupported("there are more strips or tiles than the picture has", where=where)
     units = []
-    for offset, count, wanted in zip(offsets, counts, sizes, strict=False):
+    for offset, count, wanted in zip(offsets, counts, sizes, strict=True):
         if not count or offset < 8 or offset + count > size:
             raise Malformed("a strip or tile is empty or lies outside the file", where=where)
         units.append(Unit(offset, offset + count, wanted))

@@ -68,7 +68,7 @@ def write(header: Header, pages: list[Page], out: Assembly) -> None:
 
 
 def _ordered(pages: list[Page]) -> list[Block]:
-    """Return each block once, in the order of the source; strips that share bytes only in part are refused."""
+    """Return each block once, in the order of the source; strips that overlap are refused."""
     unique = {(b.start, b.stop): b for page in pages for b in page.blocks}
     ordered = [unique[key] for key in sorted(unique)]
     for one, two in pairwise(ordered):
