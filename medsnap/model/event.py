@@ -15,6 +15,7 @@ class Action(StrEnum):
     OPEN_REFUSED = "open-refused"
     EXPORT = "export"
     DIRECTORY = "directory"
+    DECIDE = "decide"
     VERIFY = "verify"
     CHECK = "check"
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from medsnap.model.carrier import Carrier
 from medsnap.model.decision import Decision, DeviceEvidence, Evidence, LeakSign
 from medsnap.model.finding import Finding
-from medsnap.model.photo import CaptureFacts, MediaType, Sha256
+from medsnap.model.photo import CaptureFacts, MediaType, ObjectId, Sha256
 from medsnap.model.receipt import Identifiers, Receipt
 from medsnap.model.seal import Seal
 from medsnap.model.study import Match
 
 ADD = "photo.add"
 RECEIPT = "photo.receipt"
+DECIDE = "photo.decide"
+OPEN = "photo.open"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,18 @@ class PhotoRow:
     software: str = ""
     evidence: Evidence | None = None  # what was decided on; rows of earlier versions lack it
     event: str = ADD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRow:
+    """A photo was decided again, under the locked group that it lies in.
+
+    As `photo.decide` it only tightens; what opens is `photo.open` and needs a signer who may.
+    """
+
+    object: ObjectId
+    decision: Decision
+    event: str = DECIDE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

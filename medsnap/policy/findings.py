@@ -28,7 +28,7 @@ CODES: Final[dict[str, str]] = {
     "E110": "needs 'to:'",
     "E111": "limits crossed",
     "E121": "synonym points nowhere or at two terms",
-    "E130": "seat missing, or a person in two seats",
+    "E130": "seat missing, a person in two seats, or a key that is weak, shared or unproven",
     "E131": "more signatures asked for than the seat has people",
     "E203": "parent policies are not read yet",
     "E220": "an export carries what nobody has tested it to protect",

@@ -67,6 +67,11 @@ def lint_file(path: Path, *, now: datetime | None = None) -> tuple[LintFinding, 
         return tuple(f for f in unreadable.findings if isinstance(f, LintFinding))
 
 
+def read_text(path: Path) -> str:
+    """Read a policy's or keyring's text. Raises InputMissing, PolicyError when it is no UTF-8."""
+    return _text(path)
+
+
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as handle:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 FOLDERS = ("keys", "objects", "batches", "commits", "log", "tmp")
 INGEST_VERBS = (WriterVerb.ADD, WriterVerb.RECEIPT, WriterVerb.LOG)
 MEMBER_VERBS = (WriterVerb.RECEIPT, WriterVerb.LOG, WriterVerb.LOOK, WriterVerb.DESCRIBE, WriterVerb.DECIDE)
+OWNER_VERBS = (*MEMBER_VERBS, WriterVerb.OPEN)
 RESERVED = ("ingest-1", "recovery", "root")
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
@@ -110,7 +111,7 @@ def create(
         ),
         writers=(
             WriterKey(name="ingest-1", vkey=ingest.vkey, verbs=INGEST_VERBS),
-            WriterKey(name=member, vkey=signer.vkey, verbs=MEMBER_VERBS),
+            WriterKey(name=member, vkey=signer.vkey, verbs=OWNER_VERBS),
             WriterKey(name="recovery", vkey=last.vkey, verbs=(WriterVerb.LOG,)),
         ),
         root=root.vkey,

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 FILE = "directory"
 FORMAT = 1
-KNOWN_REQUIRES: frozenset[str] = frozenset()
+PINS_POLICY = "policy-keyring"  # an older medsnap would take any policy for one in force
+KNOWN_REQUIRES: frozenset[str] = frozenset({PINS_POLICY})
 _HEAD = "medsnap directory"
 
 
@@ -37,7 +38,8 @@ class WriterVerb(StrEnum):
     LOG = "log"  # sign checkpoints
     LOOK = "look"
     DESCRIBE = "describe"
-    DECIDE = "decide"
+    DECIDE = "decide"  # what tightens
+    OPEN = "open"  # what opens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,9 @@ class Directory:
     root: str  # vkey
     recovery: str  # recipient of the recovery sheet: every ring is wrapped to it too
     requires: tuple[str, ...] = ()
-    policy_root: str | None = None
+    policy_root: str | None = None  # id of the root policy
+    policy_lowest: int = 0  # its lowest version that may decide
+    keyring: str | None = None  # SHA-256 of the keyring whose signatures count
     unsigned_allowed: bool = True
 
     @property
