@@ -93,6 +93,7 @@ def ingest(
         else:
             place = io.need(vault, "vault", "--vault")
             host = _host(io, place, given)
+            given = _governed(io, host, given, _photos.policy_path(io, policy))
             visible = _visible(io, host, key_file)
             sending = delivery(io, given, export_to or [])
 
@@ -133,6 +134,18 @@ def _host(io: Io, vault: Path, rules: Rules) -> Host:
             hint="use the policy that the vault was made for, or make a vault with these groups",
         )
     return host
+
+
+def _governed(io: Io, host: Host, rules: Rules, file: Path) -> Rules:
+    """Let the policy decide only as far as it is in force for this vault (M16)."""
+    from dataclasses import replace
+
+    from medsnap.commands._in_force import enforced
+
+    policy = enforced(
+        io, rules.policy, file, vault=host.vault, directory=host.directory, memory=host.folder
+    )
+    return replace(rules, policy=policy)
 
 
 def _visible(io: Io, host: Host, key_file: Path | None) -> frozenset[str]:
