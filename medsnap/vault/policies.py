@@ -1,4 +1,5 @@
-"""The policies that decided the photos of a vault, in clear, under the digest of their bytes.
+"""The policies that decided the photos of a vault, in clear, under the digest of their bytes, and
+the keyrings and signatures that brought them into force.
 
 A decision names its policy by digest (policy.md M14); years later it must still be at hand for an
 export, an explanation or a replay. A policy holds no patient data, and its digest stands in every
@@ -17,6 +18,7 @@ from medsnap.vault.files import make_folder, read_limited
 
 FOLDER = "policies"
 MAX_POLICY = 1 << 20
+MAX_SIGNATURES = 4 << 20
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -48,3 +50,22 @@ def recall(vault: Path, digest: str) -> bytes | None:
     if hashlib.sha256(text).hexdigest() != digest:
         raise Tampered("a policy of the vault was altered", where=f"{FOLDER}/{path.name}")
     return text
+
+
+def keep_signatures(vault: Path, digest: str, text: bytes) -> None:
+    """Keep the signatures of a policy: the lines that are there and those that are new."""
+    path = _path(vault, digest).with_suffix(".sig")
+    before = recall_signatures(vault, digest)
+    lines = dict.fromkeys(before.splitlines()) | dict.fromkeys(text.splitlines())
+    joined = b"\n".join(lines) + b"\n"
+    if len(joined) <= MAX_SIGNATURES and joined != before:
+        make_folder(path.parent)
+        write_durably(path, joined)
+
+
+def recall_signatures(vault: Path, digest: str) -> bytes:
+    """Return the signatures kept for a policy, unjudged; nothing when there are none."""
+    try:
+        return read_limited(_path(vault, digest).with_suffix(".sig"), MAX_SIGNATURES)
+    except InputMissing:
+        return b""
