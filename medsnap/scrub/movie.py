@@ -12,7 +12,7 @@ from medsnap.errors import TooLarge, Unsupported
 from medsnap.formats.movie import Movie, view
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
-from medsnap.scrub import movie_carriers, movie_write
+from medsnap.scrub import movie_carriers, movie_fragments, movie_write
 from medsnap.scrub.core import Assembly, ScrubKeep
 from medsnap.scrub.movie_layout import Layout, lay_out
 from medsnap.scrub.movie_part import Part, ready, select
@@ -25,18 +25,24 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     """Plan the clean movie. Raises Malformed, Unsupported, TooLarge (ISO/IEC 14496-12)."""
     source = memoryview(data)
     found = view(source)
-    refuse_fragments(found)
     parts = make_parts(source, found, keep)
     mdats = found.named(b"mdat")
     layout = lay_out(parts, mdats)
-    head = movie_write.ftyp(found.brands, quicktime=media is MediaType.MOV)
+    pieces = movie_fragments.read(source, found, parts)
+    spans = pieces.spans(mdats)
+    fragmented = pieces.extends is not None
+    head = movie_write.ftyp(found.brands, quicktime=media is MediaType.MOV, fragmented=fragmented)
+    extra = movie_fragments.mvex(pieces.extends, parts)
     out = Assembly()
-    out.insert(head + _moov(source, found, parts, layout, len(head)))
+    out.insert(head + _moov(source, found, parts, layout, at=len(head), extra=extra))
     for start, stop in layout.spans:
         out.keep(start, stop, coded=True)
+    movie_fragments.write(out, pieces, spans)
     movie_carriers.report(out, source, found, parts)
-    movie_carriers.unreferenced(out, source, mdats, layout.spans)
+    used = sorted((*layout.spans, *(span for own in spans for span in own)))
+    movie_carriers.unreferenced(out, source, mdats, used)
     describe(out, source, found, parts)
+    movie_fragments.describe(out, source, pieces)
     return out.finish(media)
 
 
@@ -48,26 +54,28 @@ def make_parts(source: memoryview, found: Movie, keep: ScrubKeep) -> tuple[Part,
 
 
 def refuse_fragments(found: Movie) -> None:
-    """Refuse what is not in one piece. Raises Unsupported."""
+    """Refuse a sequence that is not in one piece: no camera writes one. Raises Unsupported."""
     moof = next(iter(found.named(b"moof")), None)
     if moof is not None:
-        raise Unsupported("a movie in fragments cannot be scrubbed yet", where=f"moof, byte {moof.start}",
+        raise Unsupported("a sequence in fragments cannot be scrubbed", where=f"moof, byte {moof.start}",
                           hint="keep the original, or copy it into one piece with a video tool")  # fmt: skip
 
 
-def _moov(source: memoryview, found: Movie, parts: tuple[Part, ...], layout: Layout, at: int) -> bytes:
+def _moov(
+    source: memoryview, found: Movie, parts: tuple[Part, ...], layout: Layout, *, at: int, extra: bytes
+) -> bytes:
     """Write moov and the header of mdat: once to learn its length, once with the offsets."""
     empty = tuple(array("Q", bytes(8 * len(places))) for places in layout.places)
-    first = movie_write.moov(found, parts, source, empty, wide=False)
+    first = movie_write.moov(found, parts, source, empty, wide=False, extra=extra)
     wide = at + len(first) + 16 + layout.size > WIDE
     if wide:
-        first = movie_write.moov(found, parts, source, empty, wide=True)
+        first = movie_write.moov(found, parts, source, empty, wide=True, extra=extra)
     header = mdat_header(layout.size)
     base = at + len(first) + len(header)
     if base + layout.size >= 1 << 63:
         raise TooLarge("the movie is too long", where="mdat")
     offsets = tuple(array("Q", (base + place for place in places)) for places in layout.places)
-    return movie_write.moov(found, parts, source, offsets, wide=wide) + header
+    return movie_write.moov(found, parts, source, offsets, wide=wide, extra=extra) + header
 
 
 def mdat_header(size: int) -> bytes:

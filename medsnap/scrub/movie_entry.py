@@ -25,6 +25,13 @@ WHOLE_FILES = frozenset((b"jpeg", b"mjpa", b"mjpb", b"png ", b"tiff", b"gif "))
 DEPTH = frozenset((b"dish", b"deph", b"hdis", b"hdep", b"fdis", b"fdep"))
 MAX_ENTRIES = 64
 
+# Channel layouts that say what one or two channels are without being told (QTFF, chan): mono, stereo,
+# "as numbered", and the same as a bitmap of the centre, or of left and right.
+USUAL_LAYOUTS = frozenset(
+    bytes(4) + tag.to_bytes(4, "big") + bits.to_bytes(4, "big") + bytes(4)
+    for tag, bits in ((0x640001, 0), (0x650002, 0), (0, 0), (0x10000, 4), (0x10000, 3))
+)
+
 # Which setup a coding cannot do without.
 _SETUP = {
     **dict.fromkeys((b"avc1", b"avc3", b"dva1", b"dvav"), b"avcC"),
@@ -171,6 +178,8 @@ def _config(
             written.append((b"wave", _wave(source, inner, label)))
             continue
         clean = _clean(inner.type, payload, label)
+        if inner.type == b"chan" and clean in USUAL_LAYOUTS:
+            continue
         if clean is None or (inner.type == b"colr" and clean[:4] in (b"prof", b"rICC") and not keep.icc):
             cut.append(inner)
         else:

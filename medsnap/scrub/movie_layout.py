@@ -48,9 +48,9 @@ def lay_out(parts: Sequence[Part], mdats: Sequence[Box], more: Sequence[Span] = 
         raise TooLarge(f"the tracks hold more than {MAX_CHUNKS} chunks", where="stco")
     order = sorted(range(len(starts)), key=lambda n: (starts[n], lengths[n]))
     # an empty chunk lies nowhere: it goes where its follower goes
-    chunks = _unshared([(starts[n], starts[n] + lengths[n]) for n in order if lengths[n]])
+    chunks = unshared([(starts[n], starts[n] + lengths[n]) for n in order if lengths[n]])
     spans = _merged(chunks, sorted(more)) if more else chunks
-    _refuse_outside(spans, mdats)
+    refuse_outside(spans, mdats)
     lows = array("Q", (low for low, _ in spans))
     bases, size = array("Q"), 0
     for low, high in spans:
@@ -75,7 +75,7 @@ def _shares(moved: array[int], parts: Sequence[Part]) -> tuple[array[int], ...]:
     return tuple(found)
 
 
-def _unshared(chunks: list[Span]) -> list[Span]:
+def unshared(chunks: list[Span]) -> list[Span]:
     """Join chunks that touch; refuse ones that overlap: no recorder writes that."""
     joined: list[Span] = []
     for start, stop in chunks:
@@ -98,7 +98,7 @@ def _merged(chunks: Sequence[Span], more: Sequence[Span]) -> list[Span]:
     return joined
 
 
-def _refuse_outside(spans: Sequence[Span], mdats: Sequence[Box]) -> None:
+def refuse_outside(spans: Sequence[Span], mdats: Sequence[Box]) -> None:
     """Refuse samples outside of mdat: a table could point at the metadata, and bring it back.
 
     Spans may run through two mdat boxes only if the header between them is not in the span.

@@ -20,17 +20,21 @@ BRANDS = frozenset(
         b"dash", b"msdh", b"cmfc", b"cmff", b"cmf2",
     )
 )  # fmt: skip
+FRAGMENTS = frozenset((b"iso5", b"iso6", b"iso7", b"iso8", b"iso9", b"cmfc", b"cmff", b"cmf2"))
 UNKNOWN = (1 << 64) - 1  # a duration that is not said
 UND = b"\x55\xc4"  # language "und" (8.4.2.3)
 
 
-def ftyp(brands: Sequence[bytes], *, quicktime: bool) -> bytes:
+def ftyp(brands: Sequence[bytes], *, quicktime: bool, fragmented: bool = False) -> bytes:
     """Write the file type; a movie of an unknown brand is called what its structure is (4.3)."""
     if not brands:
         return b""
     major = brands[0] if brands[0] in BRANDS else b"qt  " if quicktime else b"isom"
     kept = dict.fromkeys(brand for brand in brands[1:] if brand in BRANDS)
-    return box(b"ftyp", major, bytes(4), *(kept or (major,)))
+    known = kept or {major: None}
+    if fragmented and not FRAGMENTS.intersection(known):
+        known[b"iso5"] = None  # offsets count from the fragment (8.8.7.1)
+    return box(b"ftyp", major, bytes(4), *known)
 
 
 def _times(clock_duration: int) -> tuple[int, bytes, int]:

@@ -13,6 +13,7 @@ from medsnap.model.photo import MediaType
 from medsnap.scrub.second.heif_tables import Eater
 from medsnap.scrub.second.movie_boxes import Readable, span
 from medsnap.scrub.second.movie_chunks import described, lengths, places, tile
+from medsnap.scrub.second.movie_fragments import eat_extends, eat_fragments
 from medsnap.scrub.second.movie_tracks import Seen, eat_movie
 
 MOVIES = {MediaType.MP4, MediaType.MOV}
@@ -35,19 +36,22 @@ def account(data: Readable, media: MediaType) -> Facts:
         raise NotClean("no moov box behind ftyp", where=f"byte {at}")
     moov = Eater(memoryview(bytes(data[body:end])), 0, end - body, "moov")
     movie, tracks = eat_movie(moov)
+    known = eat_extends(moov, tracks)
     moov.finish()
     sizes = [lengths(track) for track in tracks]
     start = stop = end
-    if end < len(data):
+    if any(map(sum, sizes)):
         name, start, stop = span(data, end)
-        if name != "mdat" or start == stop:
+        if name != "mdat":
             raise NotClean("something else than media data behind moov", where=f"byte {end}")
     tile(places(tracks, sizes, start, stop), start, stop)
-    if stop != len(data):
-        raise NotClean("bytes behind the media data", where=f"byte {stop}")
     found = [("orientation", "1"), *movie_facts(movie, tracks)]
     for track, size in zip(tracks, sizes, strict=True):
         found.append((f"samples {track.number}", described(data, track, size)))
+    if known is not None:
+        found += eat_fragments(data, stop, known)
+    elif stop != len(data):
+        raise NotClean("bytes behind the media data", where=f"byte {stop}")
     return tuple(found)
 
 
