@@ -15,7 +15,7 @@ from pathlib import Path
 
 from medsnap import pipeline
 from medsnap.errors import Exit, IoFailed, MedsnapError
-from medsnap.intake import walk
+from medsnap.intake import reading, walk
 from medsnap.intake.limits import Limits
 from medsnap.model.decision import Decision
 from medsnap.model.outcome import Done, Failed, Held, Outcome, RunSummary, Skipped
@@ -83,8 +83,8 @@ def _settled(rules: Rules, candidate: Candidate, seen: Examination | Lost) -> Ju
 
 def _unexamined(candidate: Candidate, lost: Lost) -> Examination:
     """A file that killed its worker, or took too long, is sealed as it came and held."""
-    with pipeline.opened(candidate.source) as stream:
-        return Examination(sha256=pipeline.digest_of(stream), size=candidate.source.size, held=lost.reason)
+    with reading.opened(candidate.source) as stream:
+        return Examination(sha256=reading.digest_of(stream), size=candidate.source.size, held=lost.reason)
 
 
 def _together(visit: list[Judged], rules: Rules) -> Iterator[Judged]:
@@ -177,8 +177,8 @@ class Run:
         """Recognise a source that an earlier run sealed, by its content."""
         source = candidate.source
         try:
-            with pipeline.opened(source) as stream:
-                digest = pipeline.digest_of(stream)
+            with reading.opened(source) as stream:
+                digest = reading.digest_of(stream)
         except IoFailed as problem:
             return Failed(source=source.relative, error=problem.id, reason=problem.message)
         self.seen.add(digest)

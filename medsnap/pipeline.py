@@ -10,19 +10,17 @@ is pure: facts and rules in, decision out. `seal` is the only step that writes.
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 from medsnap import __version__, match, scrub
-from medsnap.errors import IoFailed, Malformed, NotClean, TooLarge, Unsupported
+from medsnap.errors import Malformed, NotClean, TooLarge, Unsupported
 from medsnap.formats import embedded
-from medsnap.intake import archive, camera, devices, people, sources
+from medsnap.intake import camera, devices, people, sources
+from medsnap.intake.reading import digest_of, mapped, opened, rewritten, whole
 from medsnap.model.decision import Decision, DeviceEvidence, Evidence, LeakSign, Person, Verb
 from medsnap.model.finding import Finding, Reading, State, Statement
 from medsnap.model.outcome import Done, Failed, Held, Outcome
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     from medsnap.vault.writer import Writer
 
 SOFTWARE = f"medsnap {__version__}"
-PIECE = 1 << 20  # bytes read at a time where a file is only passed on
 
 
 # ── examine: what the file is and what is in it ──────────────────────────────────────────────
@@ -85,6 +82,8 @@ def examiner(setup: ExaminerSetup) -> Callable[[Candidate], Examination]:
 def examine(candidate: Candidate, detectors: Detectors | None, *, verify_pixels: bool = False) -> Examination:
     """Read one file and say what it is. Raises IoFailed when it cannot be read or changed meanwhile."""
     source, media = candidate.source, candidate.media
+    if media.kind is Kind.CLIP and source.member is None:
+        return _examine_clip(candidate)
     if media.kind is not Kind.PHOTO or source.size > MAX_STILL:
         with opened(source) as stream:
             return Examination(sha256=digest_of(stream), size=source.size, held=_not_scrubbed(media))
@@ -121,35 +120,25 @@ def xmp_of(data: Buffer, media: MediaType) -> bytes | None:
         return None
 
 
-def _not_scrubbed(media: MediaType) -> str:
-    return "clips cannot be scrubbed yet" if media.kind is Kind.CLIP else "the file is too large to scrub"
-
-
-@contextmanager
-def opened(source: Source) -> Iterator[BinaryIO]:
-    """Open a source as it was found: not through a link, the same file, the same size.
-
-    A member of an archive is read where it lies; its stream checks length and sum at the end.
-    """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        descriptor = os.open(source.path, flags)
-    except OSError as problem:
-        raise IoFailed(f"the file cannot be read ({problem.strerror})") from problem
-    with os.fdopen(descriptor, "rb") as stream:
-        now = os.fstat(stream.fileno())
-        size = archive.size_on_disk(source)
-        if (now.st_dev, now.st_ino, now.st_size) != (source.device, source.inode, size):
-            raise IoFailed("the file changed while it was taken in", hint="run again when it is complete")
+def _examine_clip(candidate: Candidate) -> Examination:
+    """Scrub a clip through a map, however large; its pixels are not looked at."""
+    source, media = candidate.source, candidate.media
+    with opened(source) as stream:
+        digest = digest_of(stream)
+        found = Examination(
+            sha256=digest, size=source.size, signs=sources.signs(candidate, CaptureFacts(), None)
+        )
         try:
-            yield archive.reader(stream, source)
-        except OSError as problem:
-            raise IoFailed(f"the file cannot be read ({problem.strerror})") from problem
+            scrubbed = scrub.clean(mapped(stream), media)
+        except (Unsupported, Malformed, TooLarge, NotClean) as problem:
+            return replace(found, held=problem.message)
+    return replace(found, rewrite=scrubbed.rewrite, report=scrubbed.report)
 
 
-def digest_of(stream: BinaryIO) -> Sha256:
-    """Return the SHA-256 of the rest of a stream."""
-    return Sha256(hashlib.file_digest(cast(BufferedReader, stream), "sha256").hexdigest())
+def _not_scrubbed(media: MediaType) -> str:
+    if media.kind is Kind.CLIP:
+        return "clips in archives cannot be scrubbed yet; unpack the archive"
+    return "the file is too large to scrub"
 
 
 # ── settle: whose it is and what the policy says ─────────────────────────────────────────────
@@ -274,17 +263,15 @@ def seal(
     source, decision = candidate.source, settled.decision
     if decision.verb is Verb.REJECT:
         return Sealed(outcome=_refused(source, "policy.rejected", "the policy rejects this photo"))
+    rewrite = None if seals_original(decision) else seen.rewrite
     with opened(source) as stream:
-        data = stream.read() if seen.rewrite is not None else b""
-        whole = seen.rewrite is None or seals_original(decision)
+        data = stream.read() if rewrite is not None and candidate.media.kind is Kind.PHOTO else b""
         chunks: Iterable[Buffer]
-        if seen.rewrite is None:
-            chunks, length, expected = iter(lambda: stream.read(PIECE), b""), seen.size, seen.sha256
-        elif whole or seen.report is None:
-            chunks, length, expected = (data,), seen.size, seen.sha256
+        if rewrite is None or seen.report is None:
+            chunks, length, expected = whole(stream), seen.size, seen.sha256
         else:
-            chunks, length = seen.rewrite.chunks(data), seen.rewrite.size
-            expected = Sha256(seen.report.sha256_out)
+            chunks = rewrite.chunks(data) if data else rewritten(rewrite, stream)
+            length, expected = rewrite.size, Sha256(seen.report.sha256_out)
         placed = writer.seal(
             chunks,
             source=seen.sha256,
@@ -299,8 +286,7 @@ def seal(
         row, companions=_companions(writer, candidate, placed), intents=intents(decision, settled.match)
     )
     writer.add(decision.compartment, row)
-    leaves = bool(row.intents) and not whole and seen.rewrite is not None
-    photo = b"".join(seen.rewrite.chunks(data)) if leaves and seen.rewrite is not None else None
+    photo = b"".join(rewrite.chunks(data)) if row.intents and rewrite is not None and data else None
     return Sealed(outcome=_outcome(row, source), row=row, photo=photo)
 
 
@@ -354,7 +340,7 @@ def _companions(writer: Writer, candidate: Candidate, still: Seal) -> tuple[Comp
             if companion.kind is CompanionKind.LIVE_CLIP:
                 stream.seek(0)
                 placed = writer.seal(
-                    iter(lambda: stream.read(PIECE), b""),
+                    whole(stream),
                     source=digest,
                     compartment=still.compartment,
                     media=MediaType.MOV,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from medsnap import batch, pipeline, policy
 from medsnap.errors import Exit, IoFailed
-from medsnap.intake import devices, people
+from medsnap.intake import devices, people, reading
 from medsnap.match import manifest
 from medsnap.model.decision import DeviceClass, Verb
 from medsnap.model.finding import FeatureState, State
@@ -197,13 +197,13 @@ def test_a_file_that_cannot_be_read_has_no_digest(tmp_path: Path) -> None:
 def test_a_file_exchanged_for_a_link_or_grown_is_not_read(tmp_path: Path) -> None:
     item = photo(tmp_path, "a.jpg")
     item.source.path.write_bytes(b"longer than before")
-    with pytest.raises(IoFailed, match="changed"), pipeline.opened(item.source):
+    with pytest.raises(IoFailed, match="changed"), reading.opened(item.source):
         pass
     other = tmp_path / "b.jpg"
     other.write_bytes(b"a.jpg")
     item.source.path.unlink()
     item.source.path.symlink_to(other)
-    with pytest.raises(IoFailed), pipeline.opened(item.source):
+    with pytest.raises(IoFailed), reading.opened(item.source):
         pass
 
 
