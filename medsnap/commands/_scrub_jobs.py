@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from medsnap.commands._scrub_work import Job
 from medsnap.errors import CannotCreate, InputMissing, IoFailed, TooLarge
-from medsnap.model.photo import CompanionKind, Source
+from medsnap.intake.archive_entry import Refused
+from medsnap.model.photo import ArchiveKind, CompanionKind, Source
 from medsnap.model.private import Private
 
 if TYPE_CHECKING:
@@ -63,7 +65,8 @@ def listed(sources: Sequence[Path], companions: Companions) -> Iterator[Job]:
         elif source.is_dir():
             yield from _below(source, companions)
         elif source.exists():
-            yield Job(source=source, target=Path(source.name), shown=str(source))
+            job = Job(source=source, target=Path(source.name), shown=str(source))
+            yield from _unpacked(job, companions) or (job,)
         else:
             raise InputMissing("there is no such file or folder", where=str(source))
 
@@ -82,7 +85,7 @@ def _below(root: Path, companions: Companions) -> Iterator[Job]:
             elif name in dropped:
                 kind, owner = dropped[name]
                 job = replace(job, skip=DROPPED[kind], companion_of=str(here / owner))
-            yield job
+            yield from (None if job.skip else _unpacked(job, companions)) or (job,)
 
 
 def _unreadable(problem: OSError) -> None:
@@ -102,6 +105,57 @@ def _dropped(
 
     found = [f for f in (_found(folder / name) for name in sorted(names)) if f is not None]
     return dropped_of(grouping.group(found).of, companions)
+
+
+def _unpacked(job: Job, companions: Companions) -> Iterator[Job] | None:
+    """List the members of an archive; None for any other file."""
+    from medsnap.intake import archive
+
+    if not archive.named_like_one(job.source.name):
+        return None
+    try:
+        with archive.opened_archive(job.source) as file:
+            status = archive.status(file)
+            kind = archive.kind_of(job.source.name, file.read(512)) if stat.S_ISREG(status.st_mode) else None
+    except OSError:
+        return None  # the worker will say what is wrong with it
+    return _members(job, kind, status, companions) if kind is not None else None
+
+
+def _members(job: Job, kind: ArchiveKind, status: os.stat_result, companions: Companions) -> Iterator[Job]:
+    """List the members folder by folder; their copies lie in a folder named after the archive."""
+    from medsnap.intake import archive, names
+    from medsnap.intake import companions as grouping
+    from medsnap.intake.companions import Found
+
+    below = job.target.with_name(archive.stem_of(job.target.name))
+    folders: defaultdict[str, list[Found]] = defaultdict(list)
+    for entry in archive.entries(job.source, kind):
+        shown = f"{job.shown}/{entry.path}" if entry.path else job.shown
+        if isinstance(entry, Refused):
+            yield replace(job, shown=shown, held=entry.reason)
+            continue
+        folder, _, name = entry.path.rpartition("/")
+        found = Found(
+            name=name,
+            source=archive.source_of(job.source, status, entry, entry.path),
+            media=entry.media,
+            archive=names.is_archive(entry.head),
+            takeout=b'"photoTakenTime"' in entry.head,
+        )
+        folders[folder].append(found)
+    for folder, files in sorted(folders.items()):
+        dropped = dropped_of(grouping.group(files).of, companions)
+        for file in sorted(files, key=lambda f: f.name):
+            path = file.source.relative.reveal()
+            made = replace(job, target=below / path, shown=f"{job.shown}/{path}", archived=file.source)
+            if file.archive:
+                made = replace(made, skip=names.Reason.ARCHIVE.value)
+            elif file.name in dropped:
+                what, owner = dropped[file.name]
+                beside = "/".join(filter(None, (job.shown, folder, owner)))
+                made = replace(made, skip=DROPPED[what], companion_of=beside)
+            yield made
 
 
 def dropped_of(

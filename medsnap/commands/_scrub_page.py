@@ -47,6 +47,7 @@ class Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
     removed: Counter[Reveals] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    kept: Counter[Reveals] = field(default_factory=Counter)  # by wish
     companions: int = 0
     stuck: list[Done] = field(default_factory=list)
     exit: Exit = Exit.OK
@@ -59,6 +60,8 @@ class Tally:
         self.exit = worst(self.exit, done.exit)
         if done.report is not None:
             self.removed.update(revealed(done.report.carriers))
+            told = {what for carrier in done.report.kept for what in carrier.reveals}
+            self.kept.update(told & {Reveals.TIME, Reveals.DEVICE})
         elif done.outcome == "skipped":
             self.skipped[done.reason] += 1
             self.companions += bool(done.job.companion_of)
@@ -68,10 +71,13 @@ class Tally:
     def summary(self, *, dry_run: bool) -> dict[str, Any]:
         """The last record: counts only."""
         counts = {name: self.outcomes[name] for name in ("done", "skipped", "held", "failed")}
-        removed = {what.value: self.removed[what] for what in Reveals if self.removed[what]}
+        removed, kept = (
+            {what.value: counted[what] for what in Reveals if counted[what]}
+            for counted in (self.removed, self.kept)
+        )
         return {
             "type": "summary", "dry_run": dry_run, **counts,
-            "companions_dropped": self.companions, "removed": removed,
+            "companions_dropped": self.companions, "removed": removed, "kept": kept,
         }  # fmt: skip
 
     def page(self, into: Path | None) -> tuple[Block, ...]:
@@ -84,6 +90,8 @@ class Tally:
         rows = tuple((what.value, str(self.removed[what])) for what in Reveals if self.removed[what])
         nothing = "there was nothing to remove"
         page.append(Table(columns=("removed", "photos"), rows=rows, right=("photos",), empty=nothing))
+        for what, count in sorted(self.kept.items()):
+            page.append(Line(f"kept, written anew: {what.value} in {count}"))
         if self.stuck:
             held = tuple(
                 (d.job.shown, d.outcome, "; ".join(filter(None, (d.reason, d.hint)))) for d in self.stuck

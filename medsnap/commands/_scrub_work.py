@@ -13,8 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medsnap.errors import CannotCreate, Exit, MedsnapError, TooLarge
-from medsnap.model.photo import Kind, MediaType
+from medsnap.errors import CannotCreate, Exit, IoFailed, MedsnapError, TooLarge
+from medsnap.model.photo import Kind, MediaType, Source
 from medsnap.model.rewrite import Buffer, Keep, Rewrite
 from medsnap.platform import WINDOWS
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from medsnap.scrub import ScrubKeep, ScrubReport
 
 MAX_FILE = 4 << 30  # bytes
+MAX_MEMBER = 1 << 30  # bytes of an archive's member, which is held in memory
 _MAPPED = 64 << 20  # bytes: larger files are mapped instead of read
 _FIXED_DAY = 946_684_800 * 10**9  # 2000-01-01T00:00:00Z in nanoseconds
 
@@ -61,6 +62,7 @@ class Job:
     skip: str = ""  # why it is left out
     held: str = ""  # why it is refused
     companion_of: str = ""
+    archived: Source | None = None  # the member of the archive at `source`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,8 @@ def one(job: Job, setup: Setup) -> Done:
         return _scrub(job, setup)
     except CannotCreate as problem:
         return Done(job=job, outcome="failed", stop=(problem.message, problem.where))
+    except IoFailed as problem:
+        return Done(job=job, outcome="failed", reason=problem.message, hint=problem.hint, exit=Exit.PARTIAL)
     except MedsnapError as problem:
         reason = problem.message + (f" ({problem.where})" if problem.where else "")
         return Done(job=job, outcome="held", reason=reason, hint=problem.hint, exit=problem.exit)
@@ -117,7 +121,7 @@ def _scrub(job: Job, setup: Setup) -> Done:
     from medsnap.formats.sniff import sniff
     from medsnap.scrub import clean
 
-    found = _read(job.source)
+    found = _read(job.source) if job.archived is None else _read_member(job.archived)
     if found is None:
         return Done(job=job, outcome="skipped", reason="no ordinary file")
     data, mtime = found
@@ -151,6 +155,25 @@ def coded_digest(rewrite: Rewrite, data: Buffer) -> str:
             for piece in stretch(data, step.start, step.stop):  # a clip has spans of gigabytes
                 made.update(piece)
     return made.hexdigest()
+
+
+def _read_member(source: Source) -> tuple[Buffer, int]:
+    from medsnap.intake import archive
+
+    if source.size > MAX_MEMBER:
+        raise TooLarge(
+            f"larger than {MAX_MEMBER >> 20} MiB in an archive",
+            hint="unpack the archive, then scrub the folder",
+        )
+    with archive.opened_archive(source.path) as file:
+        now = archive.status(file)
+        if (now.st_dev, now.st_ino, now.st_size) != (
+            source.device,
+            source.inode,
+            archive.size_on_disk(source),
+        ):
+            raise IoFailed("the archive changed while it was read", hint="run again when it is complete")
+        return archive.reader(file, source).read(), source.mtime_ns
 
 
 def _read(path: Path) -> tuple[Buffer, int] | None:

@@ -48,7 +48,9 @@ def scrub(
     io: Io,
     sources: Annotated[
         list[Path],
-        typer.Argument(metavar="SRC...", help="Photos or folders; - reads paths from stdin."),
+        typer.Argument(
+            metavar="SRC...", help="Photos, folders, archives (zip, tar); - reads paths from stdin."
+        ),
     ],
     *,
     directory: Annotated[

@@ -45,6 +45,11 @@ def kind_of(name: str, head: bytes) -> ArchiveKind | None:
     return None
 
 
+def named_like_one(name: str) -> bool:
+    """Say whether a file is called like an archive that can be read."""
+    return name.casefold().endswith(tuple(suffix for suffix, _, _ in _SUFFIXES))
+
+
 def stem_of(name: str) -> str:
     """Return the name without the suffix of an archive."""
     folded = name.casefold()

@@ -171,7 +171,7 @@ class _Walk:
             if file.name in grouped.taken:
                 continue
             path = folder / file.name
-            if file.packed is not None:
+            if file.packed is not None and file.kind is Kind.OTHER:
                 yield _Packed(path=path, parts=(*parts, file.name), kind=file.packed), path
                 continue
             if file.kind is Kind.OTHER:
