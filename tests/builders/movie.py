@@ -128,7 +128,6 @@ class Track:
             )
         else:
             sizes = b"" if self.fixed else b"".join(struct.pack(">I", len(s)) for s in self.samples)
-            count = count if self.fixed != 1 else count  # uncompressed sound counts frames
             stsz = full(b"stsz", 0, 0, struct.pack(">II", self.fixed, count), sizes)
         stts = full(b"stts", 0, 0, struct.pack(">III", 1, count, 20) if count else bytes(4))
         pattern = ">Q" if self.co64 else ">I"
@@ -238,3 +237,49 @@ def udta(*parts: bytes) -> bytes:
 
 def xmp() -> bytes:
     return box(b"uuid", XMP_UUID, XMP)
+
+
+def boxes(data: bytes, start: int, stop: int) -> dict[bytes, list[tuple[int, int]]]:
+    """List the boxes of a stretch: name to the places of their bodies. For looking at outputs."""
+    found: dict[bytes, list[tuple[int, int]]] = {}
+    while start + 8 <= stop:
+        size, body = int.from_bytes(data[start : start + 4], "big"), start + 8
+        if size == 1:
+            size, body = int.from_bytes(data[start + 8 : start + 16], "big"), start + 16
+        found.setdefault(data[start + 4 : start + 8], []).append((body, start + size))
+        start += size
+    return found
+
+
+def within(data: bytes, *path: bytes) -> list[tuple[int, int]]:
+    """Find all bodies of a path of boxes."""
+    places = [(0, len(data))]
+    for name in path:
+        places = [place for low, high in places for place in boxes(data, low, high).get(name, [])]
+    return places
+
+
+def read_samples(data: bytes) -> dict[int, bytes]:
+    """Read all samples of each track of a file: track number to their bytes, in order."""
+    found = {}
+    for low, high in within(data, b"moov", b"trak"):
+        inner = data[low:high]
+        number = struct.unpack_from(">I", inner, within(inner, b"tkhd")[0][0] + 12)[0]
+        ((start, stop),) = within(inner, b"mdia", b"minf", b"stbl")
+        table = {name: inner[a:b] for name, ((a, b), *_) in boxes(inner, start, stop).items()}
+        fixed, count = struct.unpack_from(">II", table[b"stsz"], 4)
+        sizes = [fixed] * count if fixed else struct.unpack_from(f">{count}I", table[b"stsz"], 12)
+        wide = b"co64" in table
+        offsets = table[b"co64" if wide else b"stco"]
+        places = struct.unpack_from(
+            f">{len(offsets[8:]) // (8 if wide else 4)}{'Q' if wide else 'I'}", offsets, 8
+        )
+        runs = list(struct.iter_unpack(">III", table[b"stsc"][8:]))
+        out, at = b"", 0
+        for chunk, place in enumerate(places, 1):
+            each = [samples for first, samples, _ in runs if first <= chunk][-1]
+            length = sum(sizes[at : at + each])
+            out += data[place : place + length]
+            at += each
+        found[number] = out
+    return found

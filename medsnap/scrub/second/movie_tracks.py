@@ -267,7 +267,7 @@ def _sizes(stbl: Eater, track: Seen) -> None:
         if bits == 16:
             track.sizes = array("I", (raw[k] << 8 | raw[k + 1] for k in range(0, len(raw), 2)))
         elif bits == 8:
-            track.sizes = array("I", raw)
+            track.sizes = array("I", list(raw))
         elif bits == 4 and not (track.count % 2 and raw[-1] % 16):
             track.sizes = array("I", [raw[k // 2] >> (0 if k % 2 else 4) & 15 for k in range(track.count)])
         else:
