@@ -101,6 +101,18 @@ def user_name() -> str:
         return str(os.getuid())
 
 
+def account_home() -> Path:
+    """Return the home folder of the account, whatever the environment says."""
+    if WINDOWS:
+        return Path.home()
+    import pwd
+
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return Path.home()
+
+
 def write_durably(path: Path, data: bytes, *, mode: int = 0o600, exclusive: bool = False) -> None:
     """Write through a temporary file beside `path`: fsync, rename, fsync of the directory.
 

@@ -37,11 +37,11 @@ def run(group: Any, arguments: Sequence[str]) -> int:
         code = group.main(args=list(arguments), prog_name="medsnap", standalone_mode=False)
         return int(code or 0)
     except TyperExit as leaving:
+        if leaving.exit_code == Exit.INTERRUPTED:  # Typer makes this of Ctrl-C
+            return _stopped("interrupted", Exit.INTERRUPTED, form)
         return leaving.exit_code
     except TyperException as problem:
-        usage = UsageError(problem.format_message(), hint="see medsnap --help")
-        show_error(usage, form)
-        return int(usage.exit)
+        return _misused(problem, form)
     except (KeyboardInterrupt, Abort):
         return _stopped("interrupted", Exit.INTERRUPTED, form)
     except Terminated:
@@ -51,6 +51,16 @@ def run(group: Any, arguments: Sequence[str]) -> int:
         return int(Exit.IO)
     except Exception as defect:  # noqa: BLE001 - the one catch-all: a traceback could show a patient's name
         return _defect(defect, form)
+
+
+def _misused(problem: TyperException, form: Format) -> int:
+    """Say what is wrong with an option or argument, and which command's help tells more."""
+    message = problem.format_message()
+    if message:  # empty: no command was named, and the help has just been shown
+        context = getattr(problem, "ctx", None)
+        command = context.command_path if context is not None else "medsnap"
+        show_error(UsageError(message, hint=f"see {command} --help"), form)
+    return int(Exit.USAGE)
 
 
 def _stopped(how: str, code: Exit, form: Format) -> int:

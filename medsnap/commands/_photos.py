@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medsnap.commands._shared import Io
-from medsnap.errors import UsageError
+from medsnap.errors import InputMissing, UsageError
 from medsnap.model.decision import Decision
 from medsnap.model.outcome import Done, Failed, Held, Outcome, RunSummary, Skipped
 from medsnap.report.page import Block, Facts, Line, Table, Tone
@@ -90,7 +90,7 @@ def _policy(io: Io, chosen: Path) -> Any:
 
 
 def policy_path(io: Io, given: str | None) -> Path:
-    """Find the policy: a file, or a packaged name. Raises UsageError when none is named."""
+    """Find the policy: a file, or a packaged name. Raises UsageError when none is named, InputMissing."""
     from medsnap import policy as policies
 
     name = given or io.settings.get("policy")
@@ -102,7 +102,14 @@ def policy_path(io: Io, given: str | None) -> Path:
         )
     if name in policies.packaged_names() and not Path(name).exists():
         return policies.packaged(name)
-    return Path(name).expanduser()
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise InputMissing(
+            "there is no policy file of this name, and no packaged policy either",
+            where=name,
+            hint="check the path; packaged are: " + ", ".join(policies.packaged_names()),
+        )
+    return path
 
 
 def pool(io: Io, *, models: Path | None, detect: bool, jobs: int | None, verify_pixels: bool) -> ExaminerPool:

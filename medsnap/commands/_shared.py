@@ -21,7 +21,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from medsnap import config
-from medsnap.errors import Exit, InputMissing, IoFailed, MedsnapError, UsageError
+from medsnap.errors import CannotCreate, Exit, InputMissing, IoFailed, MedsnapError, UsageError
 from medsnap.platform import write_durably
 from medsnap.report import machine
 from medsnap.report.page import Line, Page, Tone
@@ -136,7 +136,15 @@ _COMMON: dict[str, tuple[Any, Any]] = {
         Annotated[Path | None, _option("--output", "-o", metavar="FILE", text="Write the result to FILE.")],
         None,
     ),
-    "verbose": (Annotated[int, _option("-v", "--verbose", count=True, text="Say more.")], 0),
+    "verbose": (
+        Annotated[
+            int,
+            _option(
+                "-v", "--verbose", count=True, metavar=" ", text="Say more: scan and ingest list each file."
+            ),
+        ],
+        0,
+    ),
     "quiet": (Annotated[bool, _option("-q", "--quiet", text="Say only the result and errors.")], False),
     "no_input": (Annotated[bool, _option("--no-input", text="Never ask; fail with a hint.")], False),
     "config_file": (
@@ -177,6 +185,7 @@ def command(
             return int(_run(function, given, shared))
 
         del run.__wrapped__
+        run.__doc__ = _flowing(function.__doc__ or "")
         own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
         run.__signature__ = inspect.Signature(own + added)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in own + added}
@@ -185,8 +194,17 @@ def command(
     return wrap
 
 
+def _flowing(text: str) -> str:
+    """Join the lines of each paragraph, so that help fills the width that the terminal has."""
+    parts = inspect.cleandoc(text).split("\n\n")
+    if len(parts) > 1 and parts[1].startswith("Examples:"):
+        parts.insert(1, "")  # else Typer strips the indent of the examples
+    return "\n\n".join(p if p.startswith(" ") else " ".join(p.splitlines()) for p in parts)
+
+
 def _run(function: Callable[..., Result], given: dict[str, Any], shared: dict[str, Any]) -> Exit:
     form: Format = shared["format_"]
+    io: Io | None = None
     try:
         io = Io(
             format=form,
@@ -195,30 +213,66 @@ def _run(function: Callable[..., Result], given: dict[str, Any], shared: dict[st
             quiet=shared["quiet"],
             no_input=shared["no_input"],
             dry_run=shared["dry_run"],
-            settings=config.load(os.environ, Path.home(), shared["config_file"]),
+            settings=config.load(os.environ, home(os.environ), shared["config_file"]),
         )
+        writable(io.output)
         result = function(io, **given)
         _write(io, result)
     except MedsnapError as problem:
         show_error(problem, form)
         return problem.exit
-    except FileNotFoundError as problem:
-        return _system(InputMissing("the file or folder does not exist", where=_place(problem)), form)
     except BrokenPipeError:
         raise  # the reader of our stdout went away: main() ends quietly
     except OSError as problem:
-        return _system(IoFailed(problem.strerror or "reading or writing failed", where=_place(problem)), form)
+        told = _system(problem, io)
+        show_error(told, form)
+        return told.exit
     return result.exit
 
 
-def _place(problem: OSError) -> str:
-    # the path may be a patient's name in a dump: only its last resort, the error's number, is shown
-    return f"errno {problem.errno}" if problem.errno else ""
+def home(environment: Mapping[str, str]) -> Path:
+    """Return the caller's home: $HOME, or the account's when it is unset or empty."""
+    if environment.get("HOME") == "":  # else expanduser would make it the root of the system
+        from medsnap.platform import account_home
+
+        return account_home()
+    return Path.home()
 
 
-def _system(problem: MedsnapError, form: Format) -> Exit:
-    show_error(problem, form)
-    return problem.exit
+def writable(file: Path | None) -> None:
+    """Refuse a result file without a folder before the work, not after it. Raises CannotCreate."""
+    if file is not None and not file.parent.is_dir():
+        raise CannotCreate("the folder for this file does not exist", where=str(file), hint="make it first")
+    if file is not None and file.is_dir():
+        raise CannotCreate("this is a folder", where=str(file), hint="name a file in it")
+
+
+def _system(problem: OSError, io: Io | None) -> MedsnapError:
+    """Make an error of what the system refused. Its path may be a patient's name in a dump, so only
+    medsnap's own folders and the result's file are named."""
+    own = _own_place(problem.filename, io)
+    if own is not None:
+        where, hint = own
+        return CannotCreate(f"cannot be used: {problem.strerror}", where=where, hint=hint)
+    where = f"errno {problem.errno}" if problem.errno else ""
+    if isinstance(problem, FileNotFoundError):
+        return InputMissing("the file or folder does not exist", where=where)
+    return IoFailed(problem.strerror or "reading or writing failed", where=where)
+
+
+def _own_place(name: object, io: Io | None) -> tuple[str, str] | None:
+    if io is None or not isinstance(name, str):
+        return None
+    for folder, setting in (
+        (io.settings.state, "STATE"),
+        (io.settings.cache, "CACHE"),
+        (io.settings.models, "MODELS"),
+    ):
+        if Path(name) in folder.parents or Path(name).is_relative_to(folder):
+            return str(folder), f"set MEDSNAP_{setting} to a folder that you can write"
+    if io.output is not None and Path(name).parent == io.output.parent:
+        return str(io.output), "choose another place for the result"
+    return None
 
 
 def show_error(problem: MedsnapError, form: Format) -> None:

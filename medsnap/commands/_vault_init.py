@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsnap import __version__
+from medsnap.commands._photos import policy_path
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import VaultOption, log_of, usual_key_file
 from medsnap.errors import CannotCreate, KeyRefused, UsageError
@@ -42,8 +43,12 @@ def init(
         list[str] | None, typer.Option("--compartment", help="A locked group, mildest first; repeat it.")
     ] = None,
     policy: Annotated[
-        Path | None,
-        typer.Option("--policy", help="Take the locked groups from this policy (MEDSNAP_POLICY)."),
+        str | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE",
+            help="Take the locked groups from this policy, a file or a packaged name.",
+        ),
     ] = None,
     name: Annotated[str, typer.Option("--member", help="Your name in the vault's directory.")] = "owner",
     passphrase: Annotated[
@@ -63,11 +68,13 @@ def init(
     place = io.need(vault, "vault", "--vault")
     sheet = _recovery_place(io, recovery_file)
     chosen = key_file if key_file is not None else io.settings.path("key_file")
+    groups = _compartments(io, compartment, policy)
     _free(place, io.settings.state, *(p for p in (sheet, chosen) if p is not None))
+    _writable(io.settings.state)
     secret = _ask_passphrase(io) if passphrase else ""
     new = create.create(
         place,
-        compartments=_compartments(io, compartment, policy),
+        compartments=groups,
         member=name,
         suite=Suite.X25519,
         now=io.now,
@@ -110,6 +117,18 @@ def _free(vault: Path, state: Path, *files: Path) -> None:
         raise UsageError("your key and the recovery sheet need two files")
 
 
+def _writable(state: Path) -> None:
+    """Refuse before anything is made when this machine's own folder cannot be had."""
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as failure:
+        raise CannotCreate(
+            f"this machine's own folder cannot be made: {failure.strerror}",
+            where=str(state),
+            hint="set MEDSNAP_STATE to a folder of yours that stays",
+        ) from failure
+
+
 def _ask_passphrase(io: Io) -> str:
     if not io.interactive:
         raise UsageError("--passphrase needs a person to ask", hint="leave it out, or drop --no-input")
@@ -118,15 +137,14 @@ def _ask_passphrase(io: Io) -> str:
     )
 
 
-def _compartments(io: Io, given: list[str] | None, policy: Path | None) -> tuple[str, ...]:
+def _compartments(io: Io, given: list[str] | None, policy: str | None) -> tuple[str, ...]:
     if given:
         return tuple(given)
-    path = policy if policy is not None else io.settings.path("policy")
-    if path is None:
+    if not (policy or io.settings.get("policy")):
         return COMPARTMENTS
     from medsnap import policy as policies
 
-    return policies.compartments(policies.load(path))
+    return policies.compartments(policies.load(policy_path(io, policy)))
 
 
 def _recovery_keys(new: NewVault) -> Keys:

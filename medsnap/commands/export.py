@@ -326,7 +326,7 @@ class _Run:
 
 def _result(io: Io, tally: _Tally, into: Path, as_: As) -> Result:
     word = "would leave" if io.dry_run else "written"
-    page: list[Block] = [Facts(((word, str(tally.written)), ("held", str(tally.held))))]
+    page: list[Block] = [Facts(((word, str(tally.written)), ("stay here", str(tally.held))))]
     if tally.failed:
         page.append(Line(f"{tally.failed} photos did not verify and were not exported.", Tone.BAD))
     if tally.reasons:

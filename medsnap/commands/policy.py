@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Policy files.")]
 PolicyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A policy file, or a packaged name.")]
-Photo = Annotated[str, typer.Argument(metavar="ID", help="The photo's id, as vault ls prints it.")]
+Photo = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="The photo's id, as vault ls prints it; its first 8 characters will do."
+    ),
+]
 Effective = Annotated[
     bool, typer.Option("--effective", help="Also what baseline says where the policy is silent.")
 ]
@@ -124,7 +129,7 @@ def explain(io: Io, photo: Photo, vault: VaultOption = None, key_file: KeyOption
 
     Examples:
 
-      medsnap policy explain 3k7…q2 --vault /srv/vault --key-file me.key
+      medsnap policy explain 3k7xw2ab --vault /srv/vault --key-file me.key
     """
     from medsnap.model.codec import to_json
     from medsnap.policy.explain import sentences

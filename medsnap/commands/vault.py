@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands._shared import Format, Io, Result, command
+from medsnap.commands._shared import Format, Io, Result, command, writable
 from medsnap.commands._vault import KeyOption, VaultOption, log_of, member, record
 from medsnap.commands._vault_init import init
 from medsnap.errors import CannotCreate, Exit, NotFound, Tampered
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["check", "init", "ls", "open_", "show", "trust"]
 
 Id = Annotated[
-    str, typer.Argument(metavar="ID", help="The photo's id as vault ls prints it; its beginning will do.")
+    str,
+    typer.Argument(
+        metavar="ID", help="The photo's id as vault ls prints it; its first 8 characters will do."
+    ),
 ]
 
 
@@ -192,6 +195,7 @@ def open_(
     """
     if into.exists():
         raise CannotCreate("the file exists already", where=str(into), hint="choose another name")
+    writable(into)
     with member(io, vault, key_file) as session:
         row = _row_or_refusal(io, session, photo)
         data = _verified(io, session, row)
@@ -275,6 +279,12 @@ def check(io: Io, vault: VaultOption = None) -> Result:
     if problems:
         page.append(
             Table(columns=("where", "what"), rows=tuple((p.where, p.what) for p in problems), wide="what")
+        )
+        page.append(
+            Line(
+                "Nothing was changed. Put what is named here back from a copy of the vault; "
+                "medsnap audit ls says who did what."
+            )
         )
     data = {"ok": good, **counts, "waiting": report.waiting, "root_pinned": bool(pinned)}
     return Result(page=tuple(page), data=data, exit=Exit.OK if good else Exit.INTEGRITY, records="problems")

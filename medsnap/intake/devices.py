@@ -14,6 +14,7 @@ from pathlib import Path
 
 from medsnap.formats import csv_table as table
 from medsnap.formats.csv_table import Row, Table
+from medsnap.intake.columns import require
 from medsnap.model.decision import DeviceClass, DeviceEvidence
 from medsnap.model.photo import CaptureFacts
 
@@ -91,9 +92,7 @@ class Inventory:
 def load(path: Path) -> Inventory:
     """Read devices.csv. Raises ConfigError with file:line:column, InputMissing, IoFailed."""
     source = table.read(path, _COLUMNS, strict=False)
-    for needed in ("asset", "class"):
-        if needed not in source.columns:
-            raise table.missing(source, needed)
+    require(source, _COLUMNS, "asset", "class")
     devices: dict[str, Device] = {}
     exported: list[date] = []
     for row in source.rows:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from medsnap.formats import csv_table as table
 from medsnap.formats.csv_table import Row, Table
+from medsnap.intake.columns import require
 from medsnap.model.decision import Person
 
 _COLUMNS = {
@@ -40,8 +41,7 @@ class People:
 def load(path: Path) -> People:
     """Read people.csv. Raises ConfigError with file:line:column, InputMissing, IoFailed."""
     source = table.read(path, _COLUMNS, strict=False)
-    if "staff_id" not in source.columns:
-        raise table.missing(source, "staff_id")
+    require(source, _COLUMNS, "staff_id", "roles")
     rows: defaultdict[str, list[Person]] = defaultdict(list)
     for row in source.rows:
         person = _person(source, row)

@@ -71,7 +71,12 @@ def reasons(decision: Decision) -> tuple[tuple[str, str], ...]:
 def _missing(decision: Decision) -> tuple[str, ...]:
     facts = {"patient_age": "the age", "body_site": "the body site"}
     names = [facts.get(name, name.replace("_", " ")) for name in decision.provisional]
-    return (f"Provisional, until we know {' and '.join(names)}.",) if names else ()
+    return (f"Provisional, until we know {_listed(names)}.",) if names else ()
+
+
+def _listed(names: list[str]) -> str:
+    """Write "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _leaving(decision: Decision) -> tuple[str, ...]:

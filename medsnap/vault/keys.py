@@ -11,7 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from medsnap.errors import CannotCreate, IoFailed, KeyRefused, Malformed, MedsnapError, UsageError
+from medsnap.errors import (
+    CannotCreate,
+    InputMissing,
+    IoFailed,
+    KeyRefused,
+    Malformed,
+    MedsnapError,
+    UsageError,
+)
 from medsnap.platform import too_open, write_durably
 from medsnap.vault.files import read_limited
 from medsnap.vault.ids import Random
@@ -64,7 +72,7 @@ def parse(text: str, *, where: str = "") -> Keys:
 
     identities = identities_in(text)
     if not identities:
-        raise KeyRefused("holds no key", where=where, hint="a key file has a line AGE-SECRET-KEY-…")
+        raise KeyRefused("there is no key in it", where=where, hint="a key file has a line AGE-SECRET-KEY-…")
     try:
         for identity in identities:
             recipient_of(identity)
@@ -84,7 +92,12 @@ def load_file(path: Path, *, ask: Callable[[], str] | None = None) -> Keys:
 
     `ask` gives the passphrase; None means that nobody can be asked.
     """
-    data = read_limited(path, MAX_KEY_FILE)
+    try:
+        data = read_limited(path, MAX_KEY_FILE)
+    except InputMissing:
+        raise InputMissing(
+            "the key file does not exist", where=str(path), hint="check --key-file or MEDSNAP_KEY_FILE"
+        ) from None
     if data.startswith((b"age-encryption.org/", b"-----BEGIN AGE")):
         return parse(_unlock(data, ask, str(path)), where=str(path))
     if too_open(path):
@@ -165,7 +178,7 @@ def find(
     if stored is None:
         raise KeyRefused(
             "no key was given",
-            hint="give --key-file or set MEDSNAP_KEY_FILE, MEDSNAP_KEY_FD or a systemd credential",
+            hint="give --key-file, or set MEDSNAP_KEY_FILE, MEDSNAP_KEY_FD or a systemd credential",
         )
     return parse(stored, where="the system's keyring")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -127,11 +128,20 @@ def test_people_speak_only_while_their_row_holds(tmp_path: Path) -> None:
     [
         ("name,roles\nx,y\n", "list.csv:1:1"),
         ("staff_id,roles\n,y\n", "list.csv:2:1"),
-        ("staff_id,from,until\nx,2026-02-01,2026-01-01\n", "list.csv:2:14"),
-        ("staff_id,from\nx,soon\n", "list.csv:2:3"),
+        ("staff_id,rolle\nx,clinician\n", "list.csv:1:1"),
+        ("staff_id,roles,from,until\nx,y,2026-02-01,2026-01-01\n", "list.csv:2:16"),
+        ("staff_id,roles,from\nx,y,soon\n", "list.csv:2:5"),
     ],
 )
 def test_people_mistakes_have_a_place(tmp_path: Path, text: str, where: str) -> None:
     with pytest.raises(ConfigError) as caught:
         people.load(write(tmp_path, text))
     assert caught.value.where == where
+
+
+@pytest.mark.parametrize("load", [people.load, devices.load])
+def test_a_missing_column_is_told_with_its_spellings(tmp_path: Path, load: Callable[[Path], object]) -> None:
+    with pytest.raises(ConfigError, match="there is no column") as caught:
+        load(write(tmp_path, "Gerät,Rolle\nx,y\n"))
+    assert "its heading may be: " in caught.value.hint
+    assert "username" in caught.value.hint or "asset_tag" in caught.value.hint
