@@ -69,6 +69,7 @@ def build(tree: Item, *, digest: str, baseline: int, warnings: tuple[LintFinding
         lines=places,
         settings=settings if isinstance(settings, dict) else {},
         warnings=warnings,
+        tree=tree,
         seats=_seats(tree),
         root=_text(tree, "extends").partition("@")[0] or _text(tree, "policy"),
     )

@@ -10,6 +10,7 @@ from enum import StrEnum
 from medsnap.model.decision import PolicyRef, Verb
 from medsnap.policy.findings import LintFinding
 from medsnap.policy.sites import Sites
+from medsnap.policy.walk import Item
 
 
 class Label(StrEnum):
@@ -225,6 +226,7 @@ class Policy:
     root: str = ""  # the policy at the top: its own id, or that of its parent
     refused: str = ""  # why it is not in force whatever the date (M16)
     text: str = field(default="", repr=False, compare=False)  # the file as it is: what the digest covers
+    tree: Item | None = field(default=None, repr=False, compare=False)  # the effective values with their lines
 
     def rank(self, compartment: str | None) -> int:
         """Return a compartment's place in the order; none is before the first, unknown the last."""
