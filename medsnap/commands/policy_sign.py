@@ -1,0 +1,304 @@
+"""`medsnap policy sign`, `status`: bring a policy into force, seat by seat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medsnap.commands import _in_force, _signing
+from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._vault import VaultOption
+from medsnap.errors import Exit, KeyRefused, UsageError
+from medsnap.report.page import Block, Line, Table, Tone
+
+if TYPE_CHECKING:
+    from medsnap.policy import Policy
+    from medsnap.policy.signatures import SeatTally, Signature, Subject
+    from medsnap.policy.standing import Standing
+    from medsnap.vault.directory import Directory
+
+PolicyFile = Annotated[Path, typer.Argument(metavar="FILE", help="The policy's file (or keyring.yaml).")]
+RingOption = Annotated[
+    Path | None,
+    typer.Option("--keyring", metavar="FILE", help="The keyring; default: the one that the vault pins."),
+]
+Before = Annotated[
+    Path | None,
+    typer.Option("--in-force", metavar="FILE", help="The policy (or keyring) in force now, to compare with."),
+]
+Day = Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="Day of signing; default: today.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Paper:
+    """What lies on the table to be signed: what it is, who may sit where, and how it reads."""
+
+    subject: Subject
+    seats: dict[str, tuple[str, ...]]
+    page: tuple[Block, ...]
+
+
+@command()
+def sign(
+    io: Io,
+    file: PolicyFile,
+    *,
+    person: Annotated[
+        str, typer.Option("--as", metavar="PERSON", help="Who signs, as the policy names him.")
+    ],
+    seat: Annotated[str, typer.Option("--seat", help="For which seat: clinical, it, ehr, executive …")],
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", metavar="FILE", help="A key of medsnap policy key, or one of OpenSSH."),
+    ] = None,
+    to_sign: Annotated[
+        Path | None,
+        typer.Option("--to-sign", metavar="FILE", help="Write the bytes to sign; sign them elsewhere."),
+    ] = None,
+    signature: Annotated[
+        Path | None,
+        typer.Option("--signature", metavar="FILE", help="Take what ssh-keygen -Y sign wrote elsewhere."),
+    ] = None,
+    day: Day = "",
+    vault: VaultOption = None,
+    in_force: Before = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: the summary was read elsewhere.")] = False,
+) -> Result:
+    """Sign a policy for one seat, after its summary and what it changes were shown.
+
+    A key of OpenSSH may lie on a hardware key: ssh-keygen then asks for the touch. The signature is
+    added to FILE.sig, beside the file.
+
+    Examples:
+
+      medsnap policy sign hospital.yaml --as p.wahl --seat executive --key-file p.wahl.key
+
+      medsnap policy sign hospital.yaml --as t.abe --seat it --key-file ~/.ssh/id_ed25519_sk --yes
+    """
+    if sum(option is not None for option in (key_file, to_sign, signature)) != 1:
+        raise UsageError(
+            "how to sign is not clear",
+            hint="give one of --key-file, --to-sign (sign elsewhere), --signature (signed elsewhere)",
+        )
+    paper = _paper(io, file, vault, in_force)
+    if seat not in paper.seats or person not in paper.seats[seat]:
+        told = "; ".join(f"{name}: {', '.join(people)}" for name, people in paper.seats.items())
+        raise KeyRefused(f"'{person}' does not sit in '{seat}'", where=str(file), hint=f"seats are {told}")
+    signed_on = _day(io, day)
+    message = paper.subject.message(seat, person, signed_on)
+    if to_sign is not None:
+        return _written(to_sign, message, signed_on)
+    if not yes:
+        _ask(io, paper, person, seat)
+    made = _signing.make(message, key_file=key_file, made=signature)
+    return _added(file, paper.subject, _signing.signature(made, seat, person, signed_on))
+
+
+def _day(io: Io, text: str) -> date:
+    if not text:
+        return io.now.date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"'{text:.20}' is no date", hint="write it like 2026-09-01") from None
+
+
+def _paper(io: Io, file: Path, vault: Path | None, before: Path | None) -> _Paper:
+    """Read what is to be signed. Raises PolicyError when it does not lint."""
+    from medsnap.policy import keyring
+    from medsnap.policy.loading import read_text
+
+    if keyring.is_ring(read_text(file)):
+        return _ring_paper(io, file, vault, before)
+    from medsnap import policy as policies
+    from medsnap.policy.signatures import of_policy
+
+    loaded = policies.load(file, now=io.now)
+    page = _signing.summary(loaded, _before(io, loaded, vault, before))
+    seats = {seat.name: seat.people for seat in loaded.seats}
+    return _Paper(subject=of_policy(loaded), seats=seats, page=page)
+
+
+def _before(io: Io, loaded: Policy, vault: Path | None, before: Path | None) -> Policy | None:
+    """Find the policy in force: given, or the newest that this machine saw in force for the vault."""
+    from medsnap import policy as policies
+    from medsnap.vault import directory, versions
+    from medsnap.vault.policies import recall
+
+    if before is not None:
+        return policies.load(before)
+    place = vault if vault is not None else io.settings.path("vault")
+    if place is None:
+        return None
+    memory = io.settings.state / directory.load(place).directory.vault
+    known = versions.seen(memory).get(loaded.ref.policy)
+    text = recall(place, known.digest) if known else None
+    if text is None:
+        return None
+    return policies.load_text(text.decode("utf-8", "replace"), f"{loaded.ref.policy}.yaml")
+
+
+def _ring_paper(io: Io, file: Path, vault: Path | None, before: Path | None) -> _Paper:
+    """A keyring: signed by the seats of the policy under `--in-force`, or of the vault's root policy."""
+    from medsnap import policy as policies
+    from medsnap.policy import keyring
+    from medsnap.vault import directory
+
+    ring = keyring.load(file)
+    place = vault if vault is not None else io.settings.path("vault")
+    pinned = directory.load(place).directory.keyring if place is not None else None
+    if before is None:
+        raise UsageError("--in-force is missing", hint="name the policy whose seats sign the keyring")
+    seats = {seat.name: seat.people for seat in policies.load(before).seats}
+    rows = tuple((k.person, k.text.split("+")[0][:40], str(k.first), str(k.last)) for k in ring.keys.values())
+    page = (
+        Line(f"keyring {ring.id} {ring.version}", Tone.TITLE),
+        Table(columns=("person", "key", "from", "until"), rows=rows, wide="key"),
+        Line(f"It follows the ring {pinned[:16]}…" if pinned else "It is the vault's first ring."),
+    )
+    return _Paper(subject=ring.subject(pinned or ""), seats=seats, page=page)
+
+
+def _ask(io: Io, paper: _Paper, person: str, seat: str) -> None:
+    if not io.interactive:
+        raise UsageError(
+            "nobody can be asked", hint="read the summary (policy show --board FILE), then give --yes"
+        )
+    _signing.show(paper.page)
+    if not typer.confirm(f"Sign it as {person} for the seat {seat}?", err=True):
+        raise UsageError("nothing was signed")
+
+
+def _written(path: Path, message: bytes, day: date) -> Result:
+    from medsnap.platform import write_durably
+
+    write_durably(path, message, mode=0o600)
+    page = (
+        Line(f"The bytes to sign lie in {path}. On the machine with the key run:"),
+        Line(f"  ssh-keygen -Y sign -n medsnap-policy -f KEY {path}"),
+        Line(f"and come back with --signature {path}.sig --date {day}"),
+    )
+    return Result(page=page, data={"type": "to-sign", "file": str(path), "date": str(day)})
+
+
+def _added(file: Path, subject: Subject, signature: Signature) -> Result:
+    from medsnap.platform import write_durably
+    from medsnap.policy.signatures import append
+
+    path = _in_force.sidecar(file)
+    before = path.read_text("utf-8") if path.is_file() else ""
+    write_durably(path, append(before, signature).encode(), mode=0o644)
+    line = f"{subject.id} {subject.version}: signed by {signature.person} for {signature.seat}"
+    page = (Line(line, Tone.GOOD), Line(f"The signature lies in {path}; keep it beside the file."))
+    data = {
+        "type": "signature",
+        "policy": subject.id,
+        "version": subject.version,
+        "digest": subject.digest,
+        "person": signature.person,
+        "seat": signature.seat,
+        "date": str(signature.day),
+        "file": str(path),
+    }
+    return Result(page=page, data=data)
+
+
+@command()
+def status(io: Io, file: PolicyFile, *, vault: VaultOption = None, keyring: RingOption = None) -> Result:
+    """Say whether a policy is in force, and whose signatures are missing. Exit 1 when it is not.
+
+    With a vault its pinned keyring judges; with --keyring alone, that file.
+
+    Examples:
+
+      medsnap policy status hospital.yaml --vault /srv/vault
+
+      medsnap policy status hospital.yaml --keyring keyring.yaml --format json
+    """
+    from medsnap import policy as policies
+
+    loaded = policies.load(file, now=io.now)
+    standing = _standing(io, loaded, file, vault, keyring)
+    in_force = standing.in_force
+    data: dict[str, Any] = {
+        "type": "status",
+        "policy": loaded.ref.policy,
+        "version": loaded.ref.version,
+        "in_force": in_force,
+        "signed": standing.signed,
+        "why": standing.why,
+        "until": str(loaded.in_force.last),
+        "seats": [_seat_data(seat) for seat in standing.tally.seats] if standing.tally else [],
+        "refused": list(standing.tally.refused) if standing.tally else [],
+    }
+    return Result(
+        page=_status_page(loaded, standing), data=data, exit=Exit.OK if in_force else Exit.VIOLATION
+    )
+
+
+def _standing(io: Io, loaded: Policy, file: Path, vault: Path | None, ring_file: Path | None) -> Standing:
+    place = vault if vault is not None else io.settings.path("vault")
+    if ring_file is not None:
+        return _under(io, loaded, file, ring_file)
+    if place is None:
+        raise UsageError("--vault or --keyring is missing", hint="signatures are judged by a keyring")
+    return _in_force.judged(io, loaded, file, place, _verified(io, place))
+
+
+def _under(io: Io, loaded: Policy, file: Path, ring_file: Path) -> Standing:
+    from medsnap.policy import keyring
+    from medsnap.policy.standing import Pins, stand
+
+    ring = keyring.load(ring_file)
+    found, problems = _in_force.signatures(file)
+    for problem in problems:
+        io.warn(f"signature: {problem}")
+    return stand(loaded, Pins(ring=ring.digest, unsigned_allowed=False), ring, found, io.now)
+
+
+def _verified(io: Io, vault: Path) -> Directory:
+    """Return the vault's directory, verified by this machine's pin where there is one."""
+    from medsnap.vault import directory, host
+
+    signed = directory.load(vault)
+    folder = io.settings.state / signed.directory.vault
+    if (folder / host.PIN).is_file():
+        return host.verified(signed.data, host.read_pin(folder), None)
+    io.warn("the vault's root is not pinned on this machine, so its directory is taken at its word")
+    return directory.verify(signed.data, root_vkey=signed.directory.root)
+
+
+def _seat_data(seat: SeatTally) -> dict[str, Any]:
+    return {
+        "seat": seat.seat,
+        "needed": seat.needed,
+        "signed": [{"person": person, "date": str(day)} for person, day in seat.signed],
+        "waiting": list(seat.waiting) if not seat.complete else [],
+    }
+
+
+def _status_page(loaded: Policy, standing: Standing) -> tuple[Block, ...]:
+    name = f"{loaded.ref.policy} {loaded.ref.version}"
+    state = "in force" if standing.in_force else "not in force"
+    page: list[Block] = [Line(f"{name}   {state}", Tone.GOOD if standing.in_force else Tone.BAD)]
+    if standing.tally:
+        rows = tuple(_row(seat) for seat in standing.tally.seats)
+        page.append(Table(columns=("seat", "signed", "by", "waiting for"), rows=rows, wide="by"))
+        page += [Line(f"does not count: {refused}", Tone.WARN) for refused in standing.tally.refused]
+    else:
+        page.append(Line(f"{standing.signed}: the vault pins no keyring yet", Tone.WARN))
+    if standing.why:
+        page.append(Line(standing.why.capitalize() + ".", Tone.BAD))
+    if standing.ends:
+        page.append(Line(standing.ends.capitalize() + ".", Tone.WARN))
+    return tuple(page)
+
+
+def _row(seat: SeatTally) -> tuple[str, str, str, str]:
+    by = ", ".join(f"{person} {day}" for person, day in seat.signed)
+    waiting = " or ".join(seat.waiting) if not seat.complete else ""
+    return seat.seat, f"{len(seat.signed)} of {seat.needed}", by, waiting
