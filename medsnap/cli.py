@@ -46,6 +46,10 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("lint", "Check a policy file: line, column, suggestion.", "medsnap.commands.policy:lint"),
         Entry("show", "Show what a policy says, defaults included.", "medsnap.commands.policy:show"),
         Entry("explain", "Why a photo was decided as it was, with file and line.", "medsnap.commands.policy:explain"),
+        Entry("sign", "Sign a policy for a seat, after its summary was shown.", "medsnap.commands.policy_sign:sign"),
+        Entry("status", "Is a policy in force, and who has still to sign.", "medsnap.commands.policy_sign:status"),
+        Entry("key", "A person's lines for the keyring; makes a key.", "medsnap.commands.policy_key:key"),
+        Entry("pin", "Let a vault go by a root policy and a keyring.", "medsnap.commands.policy_key:pin"),
     )),
     Group("models", "Install and verify detector models.", (
         Entry("install", "Fetch the pinned model files.", "medsnap.commands.models:install"),
