@@ -62,10 +62,35 @@ class Judged:
 
 
 def judge(dump: Iterable[Candidate], pool: ExaminerPool, rules: Rules) -> Iterator[Judged]:
-    """Examine and settle, visit by visit. An unreadable file comes back with its error."""
+    """Examine and settle, visit by visit. An unreadable file comes back with its error.
+
+    Photos of no known visit have no neighbours: each is yielded as soon as it is settled.
+    """
+    if _by_content(rules):
+        yield from _late_visits(dump, pool, rules)
+        return
     ordered = by_visit(dump, rules)
-    for _, group in groupby(pool.map(ordered), key=lambda item: visit_of(rules, item[0])):
-        yield from _together([_settled(rules, candidate, seen) for candidate, seen in group], rules)
+    for visit, group in groupby(pool.map(ordered), key=lambda item: visit_of(rules, item[0])):
+        settled = (_settled(rules, candidate, seen) for candidate, seen in group)
+        yield from _together(list(settled), rules) if visit else settled
+
+
+def _by_content(rules: Rules) -> bool:
+    """Say whether only a photo's bytes may tell its visit: some row names a SHA-256 and no file."""
+    if rules.manifest is None or not any(rule.whole_study for rule in rules.policy.rules):
+        return False
+    return any(entry.sha256 and not entry.file for entry in rules.manifest.entries)
+
+
+def _late_visits(dump: Iterable[Candidate], pool: ExaminerPool, rules: Rules) -> Iterator[Judged]:
+    """Look at all photos before the first is decided, and bring the visits together then."""
+    visits: dict[tuple[str, ...], list[Judged]] = {}
+    for place, (candidate, seen) in enumerate(pool.map(dump)):
+        judged = _settled(rules, candidate, seen)
+        key = _visit(judged.settled.match) if judged.settled else ()
+        visits.setdefault(key or (str(place),), []).append(judged)
+    for visit in visits.values():
+        yield from _together(visit, rules)
 
 
 def _settled(rules: Rules, candidate: Candidate, seen: Examination | Lost) -> Judged:
@@ -106,6 +131,10 @@ def visit_of(rules: Rules, candidate: Candidate) -> tuple[str, ...]:
     if rules.manifest is None or not any(rule.whole_study for rule in rules.policy.rules):
         return ()
     matched = rules.manifest.match(candidate.source.relative.reveal(), Sha256(""), CaptureFacts())
+    return _visit(matched)
+
+
+def _visit(matched: Match) -> tuple[str, ...]:
     number = matched.visit.encounter or matched.visit.accession
     return (matched.patient.issuer, matched.patient.mrn, number) if matched.patient and number else ()
 

@@ -177,6 +177,45 @@ def test_one_photo_of_a_visit_decides_for_its_neighbours(tmp_path: Path) -> None
     assert a.decision.compartment == "safeguarding"
 
 
+def test_photos_of_no_visit_are_no_neighbours_and_come_one_by_one(tmp_path: Path) -> None:
+    items = [photo(tmp_path, name) for name in ("x.jpg", "y.jpg", "z.jpg")]
+    given_ = rules(tmp_path, row("elsewhere.jpg", born="2018-01-01", reason="injury"))
+    asked = 0
+
+    class Counting(FakePool):
+        def map(self, items: Iterable[Candidate]) -> Iterator[tuple[Candidate, Examination | Lost]]:
+            nonlocal asked
+            for pair in super().map(items):
+                asked += 1
+                yield pair
+
+    found = batch.judge(items, Counting(*(seen(c) for c in items)), given_)  # type: ignore[arg-type]
+    first = next(found)
+    assert asked == 1
+    for judged in (first, *found):
+        assert judged.settled is not None
+        assert not [v for v in judged.settled.decision.votes if "another photo" in v.because]
+
+
+def test_rows_that_name_the_bytes_bring_a_visit_together_too(tmp_path: Path) -> None:
+    items = [photo(tmp_path, name) for name in ("a.jpg", "x.jpg", "c.jpg")]
+    given_ = rules(tmp_path)
+    digests = [seen(c).sha256 for c in items]
+    head = "sha256" + HEAD.removeprefix("file")
+    rows = (
+        row(digests[0], born="2018-01-01"),
+        row(digests[2], born="2018-01-01", reason="injury"),
+    )
+    (tmp_path / "by-content.csv").write_text(head + "\n".join(rows))
+    given_ = replace(given_, manifest=manifest.load(tmp_path / "by-content.csv"))
+    pool = FakePool(*(seen(c) for c in items))
+    judged = {j.candidate.source.path.name: j for j in batch.judge(items, pool, given_)}  # type: ignore[arg-type]
+    assert len(judged) == 3
+    said = {n: [v.because for v in j.settled.decision.votes] for n, j in judged.items() if j.settled}
+    assert any("another photo" in why for why in said["a.jpg"])
+    assert not any("another photo" in why for why in said["x.jpg"])
+
+
 def test_a_file_that_kills_its_worker_is_held_with_its_own_digest(tmp_path: Path) -> None:
     item = photo(tmp_path, "a.jpg")
     lost = Lost("worker.died", "the process that examined the file died")
