@@ -1,0 +1,200 @@
+"""`medsnap policy key`, `sign`, `pin`, `status` on a real vault, and what ingest makes of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from medsnap import policy
+from medsnap.cli import root
+from medsnap.commands._main import run
+from medsnap.policy import keyring
+from tests.builders.signing import EVERYBODY, SEATS, hospital
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A vault, a policy and the keys of its governing body, in one folder."""
+
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def call(self, *words: object, code: int = 0) -> str:
+        ended = run(root(), [*map(str, words)])
+        out, err = self.capsys.readouterr()
+        assert ended == code, (words, ended, out, err)
+        return out + err
+
+    def keys(self, *people: str, version: int = 1, name: str = "keyring.yaml") -> Path:
+        text = f"medsnap: 1\nkeyring: northside\nversion: {version}\npeople:\n"
+        for person in people:
+            key = self.folder / f"{person}.key"
+            answer = self.call("policy", "key", person, "--key-file", key, "--format", "json")
+            text += _entry(answer)
+        (self.folder / name).write_text(text, "utf-8")
+        return self.folder / name
+
+    def sign(self, file: Path, *more: object, people: dict[str, tuple[str, ...]] = SEATS) -> None:
+        for seat, signers in people.items():
+            for person in signers:
+                self.call(
+                    "policy", "sign", file, "--as", person, "--seat", seat, "--key-file",
+                    self.folder / f"{person}.key", "--yes", "--no-input", *more,
+                )  # fmt: skip
+
+    def pin(self, ring: Path, code: int = 0) -> str:
+        return self.call(
+            "policy", "pin", ring, "--policy", self.folder / "hospital.yaml", "--root-key",
+            self.folder / "recovery.key", code=code,
+        )  # fmt: skip
+
+    def ingest(self, name: str = "hospital.yaml", code: int = 0) -> list[dict[str, object]]:
+        answer = self.call(
+            "ingest", self.folder / "dump", "--policy", self.folder / name, "--no-detect", "--key-file",
+            self.folder / "owner.key", "--format", "ndjson", "--quiet", code=code,
+        )  # fmt: skip
+        return [json.loads(line) for line in answer.splitlines()]
+
+
+def _entry(answer: str) -> str:
+    start = answer.index("{")
+    return str(json.JSONDecoder().raw_decode(answer[start:])[0]["entry"])
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Board:
+    for name in ("MEDSNAP_KEY_FILE", "MEDSNAP_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("MEDSNAP_STATE", "MEDSNAP_CACHE", "XDG_CONFIG_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.setenv("MEDSNAP_VAULT", str(tmp_path / "vault"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "hospital.yaml").write_text(hospital(), "utf-8")
+    made = Board(tmp_path, capsys)
+    made.call(
+        "vault", "init", "--no-input", "--key-file", tmp_path / "owner.key", "--recovery-file",
+        tmp_path / "recovery.key",
+    )  # fmt: skip
+    (tmp_path / "dump").mkdir()
+    return made
+
+
+def photo(board: Board, colour: int) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (24, 16), (colour, 9, 9)).save(board.folder / "dump" / f"{colour}.jpg")
+
+
+def test_the_whole_way_from_keys_to_a_policy_in_force_and_back(board: Board) -> None:
+    photo(board, 10)
+    board.ingest()  # nothing pinned yet: unsigned policies decide
+    ring = board.keys(*EVERYBODY)
+    policy_file = board.folder / "hospital.yaml"
+    board.pin(ring, code=77)  # nobody has signed the ring
+    board.sign(ring, "--in-force", policy_file)
+    board.pin(ring)
+
+    told = board.call("policy", "status", policy_file, code=1)
+    assert "not in force" in told
+    assert "a.osei or r.lind or m.duarte" in " ".join(told.split())
+    photo(board, 20)
+    answer = board.ingest()
+    assert any("no policy is in force: signatures are missing" in str(line.get("message")) for line in answer)
+    decided = next(line["decision"] for line in answer if line.get("object") and not line["already"])
+    assert isinstance(decided, dict)
+    assert (decided["may_leave_to"], decided["opened_by"]) == ([], [])
+    assert "in_force" in {v["path"] for v in decided["votes"] if v["verb"] == "quarantine"}
+    assert decided["policy"]["in_force"] is False
+
+    board.sign(policy_file)
+    status = json.loads(board.call("policy", "status", policy_file, "--format", "json"))
+    assert status["in_force"] is True
+    photo(board, 30)
+    answer = board.ingest()
+    decided = next(line["decision"] for line in answer if line.get("object") and not line["already"])
+    assert isinstance(decided, dict)
+    assert decided["policy"]["in_force"] is True
+    assert decided["policy"]["signed"] == "signed by a.osei, j.roy, p.wahl, r.lind, s.kim"
+
+    # a version that was in force cannot be followed by an older one
+    (board.folder / "old.yaml").write_text(hospital(("version: 4", "version: 3")), "utf-8")
+    refused = board.ingest("old.yaml", code=77)
+    assert "version 4 was in force before" in str(refused[-1])
+
+
+def test_a_new_ring_needs_the_quorum_of_the_old_one_too(board: Board) -> None:
+    policy_file = board.folder / "hospital.yaml"
+    first = board.keys(*EVERYBODY)
+    board.sign(first, "--in-force", policy_file)
+    board.pin(first)
+    kept = {p: (board.folder / f"{p}.key").read_text("utf-8") for p in EVERYBODY}
+    for person in EVERYBODY:  # an attacker's ring: all keys are his own
+        (board.folder / f"{person}.key").unlink()
+    theirs = board.keys(*EVERYBODY, version=2, name="theirs.yaml")
+    board.sign(theirs, "--in-force", policy_file)
+    assert "under the keyring before it" in board.pin(theirs, code=77)
+    for person, text in kept.items():
+        (board.folder / f"{person}.key").write_text(text, "utf-8")
+    same = board.keys(*EVERYBODY, version=1, name="same.yaml")
+    board.sign(same, "--in-force", policy_file)
+    assert "give it a higher one" in board.pin(same, code=77)
+    after = board.keys(*EVERYBODY[:-1], version=2, name="next.yaml")  # c.ngo has left
+    board.sign(after, "--in-force", policy_file)
+    board.pin(after)
+
+
+def test_signing_needs_the_seat_the_key_and_a_word(board: Board) -> None:
+    board.keys("p.wahl")
+    file, key = board.folder / "hospital.yaml", board.folder / "p.wahl.key"
+    sign = ("policy", "sign", file, "--as", "p.wahl", "--key-file", key)
+    assert "does not sit in 'it'" in board.call(*sign, "--seat", "it", "--yes", code=77)
+    assert "nobody can be asked" in board.call(*sign, "--seat", "executive", "--no-input", code=2)
+    key.chmod(0o644)
+    assert "others may read" in board.call(*sign, "--seat", "executive", "--yes", code=77)
+    assert not (board.folder / "hospital.yaml.sig").exists()
+    file.write_text("medsnap: 1\n", "utf-8")
+    board.call(*sign, "--seat", "executive", "--yes", code=78)
+
+
+def test_openssh_signs_here_and_elsewhere(board: Board, tool: Callable[[str], str]) -> None:
+    program = tool("ssh-keygen")
+    key = board.folder / "id_ed25519"
+    subprocess.run([program, "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    entry = _entry(board.call("policy", "key", "p.wahl", "--key-file", key, "--format", "json"))
+    assert "proof: ssh " in entry
+    ring = board.keys("a.osei", "r.lind", "j.roy", "s.kim")
+    ring.write_text(ring.read_text("utf-8") + entry, "utf-8")
+    assert keyring.load(ring).keys["p.wahl"].ssh is not None
+    file = board.folder / "hospital.yaml"
+    others = {seat: people for seat, people in SEATS.items() if seat != "executive"}
+    board.sign(file, people=others)
+    sign = ("policy", "sign", file, "--as", "p.wahl", "--seat", "executive")
+    board.call(*sign, "--key-file", key, "--yes")
+    status = ("policy", "status", file, "--keyring", ring)
+    assert "in force" in board.call(*status)
+
+    shutil.move(board.folder / "hospital.yaml.sig", board.folder / "before.sig")
+    board.sign(file, people=others)
+    board.call(*status, code=1)
+    bytes_ = board.folder / "to-sign"
+    board.call(*sign, "--to-sign", bytes_)
+    subprocess.run([program, "-q", "-Y", "sign", "-n", "medsnap-policy", "-f", key, bytes_], check=True)
+    board.call(*sign, "--signature", f"{bytes_}.sig", "--yes")
+    assert "in force" in board.call(*status)
+
+
+def test_the_summary_names_what_opens_against_the_policy_in_force(board: Board) -> None:
+    from medsnap.commands._signing import summary
+    from medsnap.report.page import Table
+
+    old = policy.load_text(hospital(), "hospital.yaml")
+    scar = "scar:            {do: restrict, to: identifiable}"
+    new = policy.load_text(hospital((scar, "scar: accept"), ("version: 4", "version: 5")), "hospital.yaml")
+    [table] = [block for block in summary(new, old) if isinstance(block, Table)]
+    assert [(row[0], row[1]) for row in table.rows] == [("opens", "features.scar")]
