@@ -49,7 +49,7 @@ check: $(DEV_STAMP)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 bench: $(DEV_STAMP) models
-	@for script in benchmarks/*.py; do echo "== $$script"; MEDSNAP_MODELS=$(MODELS) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; MEDSNAP_MODELS=$(MODELS) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $$script || exit 1; done
 
 deep: $(DEV_STAMP) models
 	@MEDSNAP_MODELS=$(MODELS) $(BIN)/python -m pytest -m slow $(PYTEST_ARGS)

@@ -68,8 +68,12 @@ def payload(data: Buffer, segment: Segment, limit: int = _PREFIX) -> bytes:
     return bytes(memoryview(data)[segment.body : min(segment.stop, segment.body + limit)])
 
 
-def view(data: Buffer) -> View:
-    """Return the spans of a JPEG file. Raises Malformed, TooLarge."""
+def view(data: Buffer, *, unread: bool = False) -> View:
+    """Return the spans of a JPEG file. Raises Malformed, TooLarge.
+
+    `unread` takes all from the first scan to an EOI at the end of the file as one scan: a guess that
+    spares reading it, and that somebody else must confirm.
+    """
     size = len(data)
     if bytes(memoryview(data)[:2]) != b"\xff\xd8":
         raise Malformed("this is no JPEG: SOI is missing", where="byte 0")
@@ -91,6 +95,9 @@ def view(data: Buffer) -> View:
             continue
         at = _segment(data, start, at, size, parts)
         if marker == SOS:
+            if unread and at < size - 2 and data[size - 2] == 0xFF and data[size - 1] == EOI:
+                parts.append(Segment(Part.SCAN, 0, at, at, size - 2, "scan"))
+                return View(segments=tuple(parts), end=size, has_eoi=True, size=size)
             at = _scan(data, at, size, parts)
     return View(segments=tuple(parts), end=size, has_eoi=False, size=size)
 

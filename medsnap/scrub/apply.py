@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
-from medsnap.errors import NotClean, PixelsChanged, TooLarge
+from medsnap.errors import MedsnapError, NotClean, PixelsChanged, TooLarge
 from medsnap.formats.sniff import sniff
 from medsnap.model.photo import Kind, MediaType
 from medsnap.model.rewrite import Buffer, Keep, Rewrite
@@ -16,7 +17,7 @@ from medsnap.scrub.report import Scrubbed, ScrubReport
 MAX_STILL = 1 << 30  # bytes: no still picture of a phone comes near
 MAX_CLIP = 1 << 36  # bytes: read in pieces, so only time and the disk set a limit
 _DEFAULT = ScrubKeep()
-_REMARKS = frozenset({"end"})  # said for people; nothing in the output to compare
+_REMARKS = frozenset({"end", "note"})  # said for people; nothing in the output to compare
 
 
 def plan(data: Buffer, media: MediaType, keep: ScrubKeep = _DEFAULT) -> Rewrite:
@@ -24,7 +25,9 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep = _DEFAULT) -> Rewrite:
     limit = MAX_CLIP if media.kind is Kind.CLIP else MAX_STILL
     if len(data) > limit:
         raise TooLarge(f"the file is larger than {limit >> 20} MiB")
-    return registry.planner(media).plan(data, media, keep)
+    rewrite = registry.planner(media).plan(data, media, keep)
+    notes = tuple(("note", text) for text in registry.not_kept(media, keep))
+    return replace(rewrite, rendering=rewrite.rendering + notes) if notes else rewrite
 
 
 def apply(rewrite: Rewrite, source: Buffer, write: Callable[[Buffer], object]) -> int:
@@ -54,15 +57,15 @@ def clean(
     account for), PixelsChanged (only where pixels were decoded; those of a clip are not).
     """
     media = sniff(source) if media is None else media
-    rewrite = plan(source, media, keep)
     if media.kind is Kind.CLIP:
         from medsnap.scrub.large import prove
 
-        return prove(rewrite, source, media)
-    output = b"".join(rewrite.chunks(source))
-    _prove_spans(rewrite, source, output)
-    facts = registry.second_reader(media).account(output, media)
-    prove_rendering(rewrite, facts)
+        return prove(plan(source, media, keep), source, media)
+    made = _guessed(source, media, keep)
+    if made is None:
+        rewrite = plan(source, media, keep)
+        made = rewrite, _built(rewrite, source, media)
+    rewrite, output = made
     equal = _prove_pixels(source, output) if verify_pixels else None
     report = ScrubReport(
         media=media,
@@ -77,6 +80,26 @@ def clean(
         proof=words(rewrite, equal),
     )
     return Scrubbed(rewrite=rewrite, report=report)
+
+
+def _guessed(source: Buffer, media: MediaType, keep: ScrubKeep) -> tuple[Rewrite, bytes] | None:
+    """Try a cheap plan; it counts only with every proof that a full plan needs."""
+    guesser = registry.guesser(media)
+    if guesser is None or len(source) > MAX_STILL:
+        return None
+    try:
+        rewrite = guesser.plan(source, media, keep)
+        return rewrite, _built(rewrite, source, media)
+    except MedsnapError:
+        return None
+
+
+def _built(rewrite: Rewrite, source: Buffer, media: MediaType) -> bytes:
+    """Build the new file and prove it. Raises NotClean."""
+    output = b"".join(rewrite.chunks(source))
+    _prove_spans(rewrite, source, output)
+    prove_rendering(rewrite, registry.second_reader(media).account(output, media))
+    return output
 
 
 def _prove_spans(rewrite: Rewrite, source: Buffer, output: bytes) -> None:
@@ -126,4 +149,5 @@ def words(rewrite: Rewrite, equal: bool | None) -> str:
         f"{coded} bytes of coded picture data are the same bytes in the same order ({spans} spans); "
         "the second reader accounted for every byte of the output"
     )
-    return said + ("; all decoded pixels are equal" if equal else "")
+    notes = "".join(f"; {value}" for name, value in rewrite.rendering if name == "note")
+    return said + ("; all decoded pixels are equal" if equal else "") + notes

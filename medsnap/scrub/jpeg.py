@@ -15,7 +15,7 @@ from medsnap.formats.jpeg import Part, Segment
 from medsnap.model.carrier import CarrierAction, CarrierKind, Reveals
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
-from medsnap.scrub import exif, icc
+from medsnap.scrub import exif, icc, icc_minimal
 from medsnap.scrub.core import Assembly, ScrubKeep, tail_kind
 from medsnap.scrub.keep import Fresh, choose, note, payload, render
 
@@ -39,7 +39,11 @@ class _Sorted:
 
 def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     """Plan the rewrite of a JPEG. Raises Malformed, Unsupported, TooLarge."""
-    view = jpeg.view(data)
+    return plan_of(data, jpeg.view(data), media, keep)
+
+
+def plan_of(data: Buffer, view: jpeg.View, media: MediaType, keep: ScrubKeep) -> Rewrite:
+    """Plan from the spans of the file. Raises Malformed, Unsupported, TooLarge."""
     found = _sort(data, view)
     out = Assembly()
     first = _first_exif(data, found)
@@ -177,6 +181,9 @@ def _icc(data: Buffer, out: Assembly, found: _Sorted, profile: bytes | None, kee
         return
     first = found.icc[0]
     icc.check(profile, f"APP2 ICC_PROFILE, byte {first.start}")
+    if not keep.icc_text:
+        _icc_anew(out, found, profile)
+        return
     chunks: dict[int, Segment] = {}
     for segment in found.icc:
         number = jpeg.payload(data, segment)[12]
@@ -201,6 +208,22 @@ def _icc(data: Buffer, out: Assembly, found: _Sorted, profile: bytes | None, kee
             reveals=(Reveals.RENDERING,),
         )
     out.render("icc", icc.digest(profile))
+
+
+def _icc_anew(out: Assembly, found: _Sorted, profile: bytes) -> None:
+    """Write the profile without its free text."""
+    first, most = found.icc[0], 0xFFFF - 2 - len(ICC_PREFIX) - 2
+    fresh = icc_minimal.minimal(profile, f"APP2 ICC_PROFILE, byte {first.start}")
+    parts = [fresh[at : at + most] for at in range(0, len(fresh), most)]
+    for number, part in enumerate(parts, 1):
+        out.insert(_segment(jpeg.APP0 + 2, ICC_PREFIX + bytes((number, len(parts))) + part))
+    action = CarrierAction.KEPT if fresh == profile else CarrierAction.REWRITTEN
+    for segment in found.icc:
+        says = (Reveals.RENDERING,)
+        out.carrier(
+            CarrierKind.ICC, "APP2 ICC_PROFILE", segment.start, segment.stop, action=action, reveals=says
+        )
+    out.render("icc", icc.digest(fresh))
 
 
 _KINDS: tuple[tuple[int, bytes, CarrierKind, str, tuple[Reveals, ...]], ...] = (

@@ -30,14 +30,15 @@ class SecondReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """The modules that serve a media type."""
+    """The modules that serve a media type; a `guess` is a planner whose plan is only tried."""
 
     planner: str
     second: str
+    guess: str = ""
 
 
 FORMATS: dict[MediaType, Format] = {
-    MediaType.JPEG: Format("medsnap.scrub.jpeg", "medsnap.scrub.second.jpeg"),
+    MediaType.JPEG: Format("medsnap.scrub.jpeg", "medsnap.scrub.second.jpeg", "medsnap.scrub.jpeg_unread"),
     MediaType.PNG: Format("medsnap.scrub.png", "medsnap.scrub.second.png"),
     MediaType.WEBP: Format("medsnap.scrub.webp", "medsnap.scrub.second.webp"),
     MediaType.GIF: Format("medsnap.scrub.gif", "medsnap.scrub.second.gif"),
@@ -69,6 +70,27 @@ def planner(media: MediaType) -> Planner:
     return cast(Planner, importlib.import_module(_format(media).planner))
 
 
+def guesser(media: MediaType) -> Planner | None:
+    """Return the planner that guesses, where a media type has one. Raises Unsupported."""
+    name = _format(media).guess
+    return cast(Planner, importlib.import_module(name)) if name else None
+
+
 def second_reader(media: MediaType) -> SecondReader:
     """Return the second reader of a media type. Raises Unsupported."""
     return cast(SecondReader, importlib.import_module(_format(media).second))
+
+
+_WITH_EXIF = frozenset({MediaType.JPEG, MediaType.PNG, MediaType.WEBP})
+
+
+def not_kept(media: MediaType, keep: ScrubKeep) -> tuple[str, ...]:
+    """Say which wishes cannot be met in this format: less is kept than was allowed, never more."""
+    if media in _WITH_EXIF:
+        return ()
+    said = []
+    if keep.from_exif:
+        said.append("capture time and device cannot be kept in this format and were removed")
+    if keep.icc and not keep.icc_text:
+        said.append("the text of a colour profile stays in this format")
+    return tuple(said)

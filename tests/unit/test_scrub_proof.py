@@ -38,6 +38,7 @@ class Planner:
 
 def prove(monkeypatch: pytest.MonkeyPatch, planner: Planner, *, verify: bool = False) -> None:
     monkeypatch.setattr(registry, "planner", lambda media: planner)
+    monkeypatch.setattr(registry, "guesser", lambda media: None)
     monkeypatch.setattr(registry, "second_reader", lambda media: planner)
     clean(DATA, MediaType.JPEG, verify_pixels=verify)
 
