@@ -102,17 +102,17 @@ def _block(data: Buffer, at: int, size: int) -> Block | None:
         if at + 2 > size:
             return None
         parts, stop, whole = _sub_blocks(data, at + 2, size)
+        if whole and not parts and data[at + 1] != COMMENT:
+            raise Malformed("an extension is empty: readers disagree on where it ends", where=f"byte {at}")
         return Block(Part.EXTENSION, data[at + 1], at, at + 2, stop, parts) if whole else None
     if kind != _IMAGE:
         raise Malformed("a byte stands where a block should begin", where=f"byte {at}")
     if at + 10 > size:
         return None
     body = at + 10 + table_size(data[at + 9])
-    if body + 1 >= size:
+    if body >= size:
         return None
     parts, stop, whole = _sub_blocks(data, body + 1, size)
-    if not whole and not parts:
-        return None
     return Block(Part.IMAGE, 0, at, body, stop, parts, whole)
 
 

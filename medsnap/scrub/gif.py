@@ -33,6 +33,7 @@ class _State:
     profile: Block | None = None
     pixels: int = 0
     frames: int = 0
+    empty: bool = True  # no frame has a coded byte
     shown: list[bytes] = field(default_factory=list)  # controls and descriptors, as written
 
 
@@ -53,7 +54,7 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
             _control(data, block, state)
         elif block is not state.profile and not _is_loop(data, block):
             _note(data, out, block)
-    if not state.frames:
+    if state.empty:
         raise Malformed("the GIF holds no picture", where=f"byte {view.first}")
     out.insert(b"\x3b")
     _end(data, view, state)
@@ -141,14 +142,15 @@ def _image(data: Buffer, block: Block, state: _State) -> None:
     state.out.insert(head)
     view = memoryview(data)
     end = lzw.gif_end((view[a:b] for a, b in block.parts), data[block.body], width * height, where)
-    if not end.used:
-        raise Malformed("a frame has no data", where=where)
+    state.empty &= not end.used
+    if not end.whole and block.whole and bytes(view[block.stop :]) != b"\x3b":
+        raise Unsupported("a frame is short: readers go on in what follows", where=where)
     _pixels(block, end.used, state.out)
 
 
 def _pixels(block: Block, used: int, out: Assembly) -> None:
     """Keep colour table and sub-blocks up to the end of the stream; the last one may get a new length."""
-    at = stop = block.start + 10
+    at, stop = block.start + 10, block.body + 1
     for first, last in block.parts:
         stop = min(last, first + used)
         if stop < last:

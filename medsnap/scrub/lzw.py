@@ -20,6 +20,7 @@ class End:
 
     used: int
     total: int
+    whole: bool  # the end code or the last sample was there
 
 
 def gif_end(pieces: Iterable[Buffer], minimum: int, wanted: int, where: str) -> End:
@@ -39,8 +40,9 @@ def gif_end(pieces: Iterable[Buffer], minimum: int, wanted: int, where: str) -> 
                 held >>= width
                 bits -= width
                 if table.take(code, used):
-                    return End(table.end, table.total)
-    return End(table.end if table.total >= wanted else used, table.total)
+                    return End(table.end, table.total, True)
+    whole = table.total >= wanted
+    return End(table.end if whole else used, table.total, whole)
 
 
 def tiff_end(data: Buffer, wanted: int, where: str) -> End:
@@ -54,8 +56,9 @@ def tiff_end(data: Buffer, wanted: int, where: str) -> End:
         while bits >= table.width:
             bits -= table.width
             if table.take(held >> bits & (1 << table.width) - 1, used):
-                return End(table.end, table.total)
-    return End(table.end if table.total >= wanted else used, table.total)
+                return End(table.end, table.total, True)
+    whole = table.total >= wanted
+    return End(table.end if whole else used, table.total, whole)
 
 
 @dataclass(slots=True)

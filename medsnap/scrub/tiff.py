@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from medsnap.errors import MedsnapError, Unsupported
+from medsnap.errors import Malformed, MedsnapError, Unsupported
 from medsnap.formats import tiff as tolerant
 from medsnap.formats import tiff_file
 from medsnap.formats.tiff_file import Directory, View
@@ -77,12 +77,21 @@ def _select(data: Buffer, view: View, out: Assembly) -> list[tuple[str, Tags]]:
         bare = not found.fields.keys() & {tags.WIDTH, tags.STRIP_OFFSETS, tags.TILE_OFFSETS}
         if not number and reduced:
             raise Unsupported("the first picture is a reduced one, as in raw files", where=f"{name}, byte 0")
+        if number + 1 < len(view.chain):
+            _check_values(directory)
         if number and (reduced or bare):
             tiff_carriers.note_directory(directory, name, out, reduced=reduced or bare)
         else:
             chosen.append((name, found))
         _below(data, view, directory, name, out)
     return chosen
+
+
+def _check_values(directory: Directory) -> None:
+    """Refuse a page with a value outside the file where more pages follow: readers stop there, or go on."""
+    for field in directory.fields:
+        if not field.whole and field.type in tiff_file.SIZES:
+            raise Malformed("a value lies outside the file", where=tiff_file.where(field))
 
 
 def _below(data: Buffer, view: View, directory: Directory, name: str, out: Assembly) -> None:

@@ -152,6 +152,8 @@ class _Sizes:
         across, down = (1, 1)
         if self.photometric == 6 and len(self.bits) == 3:
             across, down = (*self.tags.numbers(tags.SUBSAMPLING, (2, 2)), 0, 0)[:2]
+        if (across, down) != (1, 1) and self.tags.number(tags.COMPRESSION, 1) == UNCOMPRESSED:
+            raise Unsupported("readers disagree on uncompressed YCbCr with subsampling", where=self.where)
         if (across, down) == (1, 1):
             return rows * (-(-width * sum(bits) // 8))
         if across not in (1, 2, 4) or down not in (1, 2, 4) or set(self.bits) != {8}:

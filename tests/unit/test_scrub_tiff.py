@@ -173,6 +173,13 @@ REFUSED: dict[str, tuple[bytes, type[MedsnapError]]] = {
     "directory outside": (b"II*\0\xff\xff\0\0" + bytes(8), Malformed),
     "next directory outside": (t.file(t.picture())[:-4] + b"\xff\xff\xff\x7f", Malformed),
     "BigTIFF with 4-byte offsets": (b"II+\0\x04\0\0\0" + bytes(16), Malformed),
+    "a value outside, and more pages": (
+        t.file(t.picture(extra={700: (1, bytes(9))}), t.picture()).replace(
+            b"\xbc\2\1\0\x09\0\0", b"\xbc\2\1\0\x09\0\x99"
+        ),
+        Malformed,
+    ),
+    "uncompressed YCbCr, subsampled": (t.file(t.picture(extra={262: (3, (6,))})), Unsupported),
     "old-style JPEG": (t.file(t.picture(compression=6, extra={512: (3, (1,)), 513: (4, (8,))})), Unsupported),
     "Zstandard": (t.file(t.picture(compression=50000)), Unsupported),
     "WebP within": (t.file(t.picture(compression=50001)), Unsupported),

@@ -19,6 +19,7 @@ class _Reader:
         self.at = 0
         self.shown = hashlib.sha256()
         self.frames = 0
+        self.coded = 0  # bytes
         self.facts = {"orientation": "1"}
 
     def take(self, length: int) -> bytes:
@@ -43,7 +44,7 @@ def account(data: Buffer, media: MediaType) -> tuple[tuple[str, str], ...]:
     _before_frames(reader)
     while (kind := reader.take(1)) != b"\x3b":
         _frame(reader, kind)
-    if not reader.frames:
+    if not reader.coded:
         raise reader.wrong("there is no picture before the trailer")
     if reader.at != len(reader.view):
         raise reader.wrong("bytes follow the trailer")
@@ -117,8 +118,9 @@ def _pixels(reader: _Reader, wanted: int) -> None:
             raise reader.wrong("a frame does not end")
         codes += reader.take(1 + length)[1:]
     reader.take(1)
+    reader.coded += len(codes)
     ends = _last_byte(codes, size, wanted)
-    if ends != len(codes) or not codes:
+    if ends != len(codes):
         raise NotClean("a frame's data go on behind its end, or are broken", where=f"byte {start}")
 
 
