@@ -94,6 +94,9 @@ class Evidence:
     media_understood: bool = True  # False: sealed as it came, nothing in it could be checked
 
 
+OF_VISIT = "another photo of the visit"  # begins the words of a vote that a photo got from its study
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
     """One reason: who says what, and the line of the policy that says so."""

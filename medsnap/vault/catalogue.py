@@ -12,17 +12,19 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from medsnap.errors import InputMissing, IoFailed, KeyRefused, MedsnapError, Tampered, Unsupported, UsageError
 from medsnap.model.codec import CodecError, canonical, from_json
+from medsnap.model.decision import Decision, Evidence
 from medsnap.model.photo import ObjectId
 from medsnap.model.receipt import Receipt
 from medsnap.model.record import ADD, PhotoRow, ReceiptRow
 from medsnap.model.study import Patient, Study, Visit
 from medsnap.platform import too_open, write_durably
+from medsnap.vault import decisions
 from medsnap.vault.entries import ENTRY_FIELDS, Entry, entry_of
 from medsnap.vault.files import read_limited
 from medsnap.vault.ids import Random, is_prefix
@@ -38,11 +40,12 @@ CREATE TABLE IF NOT EXISTS photo (
   source TEXT NOT NULL, source_sha256 TEXT NOT NULL, captured TEXT NOT NULL, media TEXT NOT NULL,
   length INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, verb TEXT NOT NULL,
   matched TEXT NOT NULL, mrn TEXT, issuer TEXT, encounter TEXT, accession TEXT, department TEXT,
-  row BLOB NOT NULL);
+  evidence TEXT NOT NULL, study TEXT NOT NULL, row BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS photo_patient ON photo (mrn, issuer);
 CREATE TABLE IF NOT EXISTS receipt (
   n INTEGER PRIMARY KEY, object TEXT NOT NULL, target TEXT NOT NULL, row BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS receipt_object ON receipt (object);
+""" + decisions.SCHEMA
 """
 
 
@@ -80,7 +83,8 @@ class Catalogue:
         if stored is not None:
             try:
                 database.deserialize(stored)
-                database.execute(f"SELECT {', '.join(ENTRY_FIELDS)} FROM photo LIMIT 0")  # noqa: S608
+                columns = ", ".join((*ENTRY_FIELDS, "evidence", "study"))
+                database.execute(f"SELECT {columns} FROM photo LIMIT 0")  # noqa: S608
             except sqlite3.Error:  # an older layout or a broken cache: made anew from the batches
                 database.close()
                 database = sqlite3.connect(":memory:", isolation_level=None)
@@ -114,7 +118,7 @@ class Catalogue:
             canonical([reader.directory.vault, reader.directory.root, *reader.compartments])
         ).hexdigest()
         if [row for (row,) in self._db.execute("SELECT scope FROM scope")] != [scope]:
-            for table in ("scope", "seen", "photo", "receipt"):
+            for table in ("scope", "seen", "photo", "receipt", "evidence", "decision"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - fixed names
             self._db.execute("INSERT INTO scope VALUES (?)", (scope,))
             self._changed = True
@@ -145,6 +149,10 @@ class Catalogue:
         try:
             if event["event"] == ADD:
                 self._take_photo(compartment, event)
+            elif event["event"] in decisions.KINDS:
+                problem = decisions.take(self._db, compartment, event)
+                if problem:
+                    reader.note("a batch", problem)
             else:
                 self._take_receipt(from_json(ReceiptRow, event), event)
         except CodecError as misfit:
@@ -153,11 +161,13 @@ class Catalogue:
     def _take_photo(self, compartment: str, event: dict[str, Any]) -> None:
         entry = entry_of(event, compartment)
         values = [getattr(entry, name) for name in ENTRY_FIELDS]
+        values += [decisions.keep_evidence(self._db, event), decisions.study_paths(event), _packed(event)]
         self._db.execute(
-            f"INSERT OR IGNORE INTO photo ({', '.join(ENTRY_FIELDS)}, row)"  # noqa: S608 - our own names
-            f" VALUES ({', '.join('?' * len(values))}, ?)",
-            (*values, _packed(event)),
+            f"INSERT OR IGNORE INTO photo ({', '.join(ENTRY_FIELDS)}, evidence, study, row)"  # noqa: S608
+            f" VALUES ({', '.join('?' * len(values))})",
+            values,
         )
+        decisions.settle(self._db, entry.object)
 
     def _take_receipt(self, row: ReceiptRow, event: dict[str, Any]) -> None:
         values = (row.receipt.object, row.receipt.target, _packed(event))
@@ -168,8 +178,11 @@ class Catalogue:
     def photos(self, filters: Filters | None = None) -> list[PhotoRow]:
         """List photos in the order in which they were committed."""
         where, values = (filters or Filters()).clause()
-        rows = self._db.execute(f"SELECT row FROM photo WHERE {where} ORDER BY at, object", values)  # noqa: S608
-        return [_photo(data) for (data,) in rows]
+        rows = self._db.execute(
+            f"SELECT row, {decisions.NEWEST} FROM photo WHERE {where} ORDER BY at, object",  # noqa: S608
+            values,
+        )
+        return [_photo(data, decided) for data, decided in rows]
 
     def entries(self, filters: Filters | None = None) -> list[Entry]:
         """List what lists show, ordered by the photos alone, not by ids or times of sealing."""
@@ -181,23 +194,39 @@ class Catalogue:
         )
         return [Entry(**dict(zip(ENTRY_FIELDS, row, strict=True))) for row in rows]
 
-    def photo(self, object_id: str) -> PhotoRow:
+    def photo(self, object_id: str, *, role: str | None = None) -> PhotoRow:
         """Return one photo's row by its id, or by a beginning of it that only one of ours has.
 
-        Raises NotFound, the same for hidden and absent, UsageError when several of the caller's
-        own photos begin so.
+        With `role` only photos that this role may open exist. Raises NotFound, the same for hidden
+        and absent, UsageError when several of the caller's own photos begin so.
         """
         if not is_prefix(object_id):
             raise not_found()
         # ids are of a-z2-7, so every id that begins with the prefix sorts before prefix + "{"
-        found = self._db.execute(
-            "SELECT row FROM photo WHERE object >= ? AND object < ? LIMIT 2", (object_id, object_id + "{")
-        ).fetchall()
+        rows = self._db.execute(
+            f"SELECT row, {decisions.NEWEST} FROM photo WHERE object >= ? AND object < ?"  # noqa: S608
+            + (" LIMIT 2" if role is None else ""),
+            (object_id, object_id + "{"),
+        )
+        photos = (_photo(data, decided) for data, decided in rows)
+        found = [row for row in photos if role is None or role in row.decision.opened_by]
         if not found:
             raise not_found()
         if len(found) > 1:
             raise UsageError("several of your photos begin so", hint="give more of the id: vault ls shows it")
-        return _photo(found[0][0])
+        return found[0]
+
+    def sightings(self) -> list[decisions.Sighting]:
+        """List what a policy needs to decide each photo again, without decoding the rows."""
+        return decisions.sightings(self._db)
+
+    def evidence(self, digest: str) -> Evidence:
+        """Return evidence that a sighting names."""
+        return decisions.evidence(self._db, digest)
+
+    def decided(self, object_id: str) -> tuple[Decision, ...]:
+        """Return all decisions of a photo of the caller's, in order: that of its sealing first."""
+        return decisions.of_photo(self._db, object_id)
 
     def receipts(self, object_id: ObjectId) -> list[Receipt]:
         """List where a photo went, in order; empty for a photo that the caller may not know of."""
@@ -218,9 +247,10 @@ def _packed(event: dict[str, Any]) -> bytes:
     return zlib.compress(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode(), 1)
 
 
-def _photo(data: bytes) -> PhotoRow:
+def _photo(data: bytes, decided: bytes | None = None) -> PhotoRow:
     try:
-        return from_json(PhotoRow, json.loads(zlib.decompress(data)))
+        row = from_json(PhotoRow, json.loads(zlib.decompress(data)))
+        return row if decided is None else replace(row, decision=decisions.unpacked(decided))
     except CodecError as misfit:
         raise Unsupported(
             f"the row of a photo cannot be read by this medsnap ({misfit.where})", hint="update medsnap"

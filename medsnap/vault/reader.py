@@ -15,7 +15,7 @@ from typing import Any
 from medsnap.errors import InputMissing, KeyRefused, MedsnapError, NotFound, Tampered
 from medsnap.model.codec import CodecError, from_json
 from medsnap.model.photo import ObjectId, Sha256
-from medsnap.model.record import ADD, RECEIPT
+from medsnap.model.record import ADD, DECIDE, OPEN, RECEIPT
 from medsnap.model.seal import Seal
 from medsnap.vault import batches, commits, objects
 from medsnap.vault.commits import SignedCommit
@@ -25,7 +25,12 @@ from medsnap.vault.ids import is_id
 from medsnap.vault.rings import compartment_identities
 
 MAX_OBJECT = 8 << 30
-VERB_FOR = {ADD: WriterVerb.ADD, RECEIPT: WriterVerb.RECEIPT}
+VERB_FOR = {
+    ADD: WriterVerb.ADD,
+    RECEIPT: WriterVerb.RECEIPT,
+    DECIDE: WriterVerb.DECIDE,
+    OPEN: WriterVerb.OPEN,
+}
 
 
 @dataclass(frozen=True, slots=True)
