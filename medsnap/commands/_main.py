@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
@@ -13,6 +12,7 @@ from typer import Abort
 from typer.exceptions import Exit as TyperExit
 from typer.exceptions import TyperException
 
+from medsnap.commands._output import OutputLost, mute, prepare
 from medsnap.commands._shared import Format, show_error
 from medsnap.errors import Exit, MedsnapError, UsageError
 
@@ -28,9 +28,7 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 
 def run(group: Any, arguments: Sequence[str]) -> int:
     """Run the command group and return the exit code; never a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="replace")
+    prepare()
     signal.signal(signal.SIGTERM, _terminate)
     form = _format(arguments)
     try:
@@ -46,8 +44,12 @@ def run(group: Any, arguments: Sequence[str]) -> int:
         return _stopped("interrupted", Exit.INTERRUPTED, form)
     except Terminated:
         return _stopped("terminated", Exit.TERMINATED, form)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # Typer makes 1 of a closed pipe; here that is 'policy violated'
+        mute()
+        return int(Exit.IO)
+    except OSError as failure:  # of a help page; commands answer for their own
+        mute()
+        show_error(OutputLost(failure), Format.HUMAN)
         return int(Exit.IO)
     except Exception as defect:  # noqa: BLE001 - the one catch-all: a traceback could show a patient's name
         return _defect(defect, form)

@@ -6,6 +6,7 @@ clock, randomness and settings from `io` and never prints by itself.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -21,6 +22,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from medsnap import config
+from medsnap.commands._output import OutputLost, mute, say, written
 from medsnap.errors import CannotCreate, Exit, InputMissing, IoFailed, MedsnapError, UsageError
 from medsnap.platform import write_durably
 from medsnap.report import machine
@@ -79,8 +81,7 @@ class Io:
         if self.format is Format.NDJSON:
             text = machine.line(data)
             if self.output is None:
-                sys.stdout.write(text)
-                sys.stdout.flush()
+                say(text)
             else:
                 self._emitted.append(text)
         elif self.format is Format.JSON:
@@ -123,7 +124,8 @@ class Io:
 def _say(page: Page) -> None:
     from medsnap.report import human
 
-    human.render(page, sys.stderr)
+    with contextlib.suppress(OSError):  # a closed stderr must not end the work
+        human.render(page, sys.stderr)
 
 
 def _option(*names: str, text: str, metavar: str | None = None, count: bool = False) -> Any:
@@ -218,16 +220,25 @@ def _run(function: Callable[..., Result], given: dict[str, Any], shared: dict[st
         writable(io.output)
         result = function(io, **given)
         _write(io, result)
+    except OutputLost as lost:
+        return _output_lost(lost)
     except MedsnapError as problem:
         show_error(problem, form)
         return problem.exit
-    except BrokenPipeError:
-        raise  # the reader of our stdout went away: main() ends quietly
+    except BrokenPipeError as gone:  # from a page that was drawn straight onto stdout
+        return _output_lost(OutputLost(gone))
     except OSError as problem:
         told = _system(problem, io)
         show_error(told, form)
         return told.exit
     return result.exit
+
+
+def _output_lost(lost: OutputLost) -> Exit:
+    mute()
+    if not lost.quiet:  # only stderr is left to say it
+        show_error(lost, Format.HUMAN)
+    return lost.exit
 
 
 def home(environment: Mapping[str, str]) -> Path:
@@ -278,7 +289,8 @@ def _own_place(name: object, io: Io | None) -> tuple[str, str] | None:
 def show_error(problem: MedsnapError, form: Format) -> None:
     """Write an error: text on stderr for people, one JSON object on stdout for programs."""
     if form is not Format.HUMAN:
-        sys.stdout.write(machine.line(machine.error(problem)))
+        with contextlib.suppress(OutputLost):  # then the exit code has to do
+            say(machine.line(machine.error(problem)))
         return
     lines = [Line(f"error: {problem.message}", Tone.BAD)]
     if problem.where:
@@ -299,8 +311,7 @@ def _write(io: Io, result: Result) -> None:
     else:
         text = _page(result.page, to_file=io.output is not None)
     if io.output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        say(text)
     else:
         write_durably(io.output, text.encode(), mode=0o600)
 
@@ -311,7 +322,8 @@ def _page(page: Page, *, to_file: bool) -> str:
     from medsnap.report import human
 
     if not to_file:
-        human.render(page, sys.stdout)
+        with written():
+            human.render(page, sys.stdout)
         return ""
     text = StringIO()
     human.render(page, text, width=110)
