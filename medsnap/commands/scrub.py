@@ -43,6 +43,20 @@ class Names(StrEnum):
     IDS = "ids"
 
 
+class Icc(StrEnum):
+    """What stays of a colour profile."""
+
+    KEEP = "keep"
+    MINIMAL = "minimal"
+
+
+class Sound(StrEnum):
+    """Whether clips keep their sound."""
+
+    KEEP = "keep"
+    DROP = "drop"
+
+
 @command(dry_run=True, output=False)
 def scrub(
     io: Io,
@@ -59,6 +73,10 @@ def scrub(
     keep: Annotated[
         list[Keep] | None, typer.Option("--keep", help="Write this anew into the copy; may be repeated.")
     ] = None,
+    icc: Annotated[
+        Icc, typer.Option("--icc", help="Keep the colour profile as it is, or without its free text.")
+    ] = Icc.KEEP,
+    sound: Annotated[Sound, typer.Option("--audio", help="The sound of clips.")] = Sound.KEEP,
     companions: Annotated[
         Companions, typer.Option("--companions", help="The clip of a Live Photo; sidecars never stay.")
     ] = Companions.DROP,
@@ -95,7 +113,7 @@ def scrub(
         raise UsageError(
             "--names ids needs --report FILE", hint="the report says which copy was made of which photo"
         )
-    wanted = _keep(keep or [])
+    wanted = replace(_keep(keep or []), icc_text=icc is Icc.KEEP, audio=sound is Sound.KEEP)
     roots = sources_of(sources, sys.stdin.buffer.read)
     work = list(listed(roots, companions))
     if names is Names.IDS:

@@ -23,6 +23,7 @@ class ScrubKeep:
 
     orientation: bool = True  # as a freshly written Exif with this one tag
     icc: bool = True  # the colour profile, byte for byte
+    icc_text: bool = True  # its free text too; else it is written anew with what rendering needs
     captured_at: Literal["remove", "keep", "day"] = "remove"  # DateTimeOriginal
     device: Literal["remove", "keep"] = "remove"  # Make and Model
     audio: bool = True  # the sound of a clip

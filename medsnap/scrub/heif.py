@@ -38,7 +38,7 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     for start, stop in spans:
         out.keep(start, stop, coded=True)
     report(out, source, found, chosen, images)
-    describe(out, source, found, chosen, images)
+    describe(out, source, found, chosen, images, keep=keep)
     without_icc(out, keep)
     return out.finish(media)
 

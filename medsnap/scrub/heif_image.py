@@ -11,6 +11,7 @@ from medsnap.scrub import heif_coded
 from medsnap.scrub.core import ScrubKeep
 from medsnap.scrub.heif_properties import canonical
 from medsnap.scrub.heif_select import CODED
+from medsnap.scrub.icc_minimal import minimal
 
 # Some writers mark these essential although no rendering depends on what medsnap drops of them.
 _MARKED_IN_VAIN = frozenset((b"colr", b"free", b"a1lx", b"udes"))
@@ -116,8 +117,14 @@ class Maker:
             elif box.type == b"av1C" and kind == b"av01":
                 self._properties[key] = heif_coded.clean_av1c(payload, where)
             else:
-                self._properties[key] = canonical(box.type, payload, where)
+                self._properties[key] = self._worded(canonical(box.type, payload, where), box, where)
         return self._properties[key]
+
+    def _worded(self, payload: bytes | None, box: Box, where: str) -> bytes | None:
+        """Write a colour profile without its free text where that is wished."""
+        if payload is None or self._keep.icc_text or box.type != b"colr" or payload[:4] == b"nclx":
+            return payload
+        return payload[:4] + minimal(payload[4:], where)
 
 
 def _joined(source: memoryview, spans: tuple[Span, ...]) -> memoryview:

@@ -9,16 +9,27 @@ from medsnap.scrub.core import Assembly, ScrubKeep
 from medsnap.scrub.heif_image import Image
 from medsnap.scrub.heif_select import Selection
 from medsnap.scrub.icc import usable
+from medsnap.scrub.icc_minimal import minimal
+
+_DEFAULT = ScrubKeep()
 
 
 def describe(
-    out: Assembly, source: memoryview, found: HeifView, chosen: Selection, images: tuple[Image, ...]
+    out: Assembly,
+    source: memoryview,
+    found: HeifView,
+    chosen: Selection,
+    images: tuple[Image, ...],
+    *,
+    keep: ScrubKeep = _DEFAULT,
 ) -> None:
     """Note size, turns, colour and alpha; the second reader says the same of the output, or it is refused."""
     out.render("orientation", "1")  # irot and imir stay in place and turn the picture
     transforms = []
     for box, _ in found.properties_of(found.primary):
         body = bytes(source[box.body : box.stop])
+        if box.type == b"colr" and body[:4] != b"nclx" and usable(body[4:]) and not keep.icc_text:
+            body = body[:4] + minimal(body[4:], f"colr, byte {box.start}")
         line = _line(box.type, body)
         if line is not None:
             out.render(*line)

@@ -15,7 +15,7 @@ from medsnap.formats.png import Chunk
 from medsnap.model.carrier import CarrierAction, CarrierKind, Reveals
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
-from medsnap.scrub import exif, icc, png_streams
+from medsnap.scrub import exif, icc, icc_minimal, png_streams
 from medsnap.scrub.core import Assembly, ScrubKeep, tail_kind
 from medsnap.scrub.keep import Fresh, choose, note, payload, render
 
@@ -54,7 +54,7 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
         if chunk.critical or chunk.start in streams.frames:
             _picture(data, out, chunk, streams)
         elif chunk.type == b"iCCP" and keep.icc and not seen & {b"iCCP", b"IDAT"}:
-            _icc(data, out, chunk)
+            _icc(data, out, chunk, keep)
         elif _wanted(data, chunk, seen, view, animated=streams.animated):
             out.keep(chunk.start, chunk.stop)
         else:
@@ -111,7 +111,7 @@ def _wanted(data: Buffer, chunk: Chunk, seen: set[bytes], view: png.View, *, ani
     return length in _ONCE.get(chunk.type, ())
 
 
-def _icc(data: Buffer, out: Assembly, chunk: Chunk) -> None:
+def _icc(data: Buffer, out: Assembly, chunk: Chunk, keep: ScrubKeep) -> None:
     """Keep the profile under a neutral name; its compressed bytes stay where they are sound."""
     content = png.body(data, chunk)
     name, _, rest = content.partition(b"\x00")
@@ -121,6 +121,9 @@ def _icc(data: Buffer, out: Assembly, chunk: Chunk) -> None:
         return
     icc.check(profile, f"chunk iCCP, byte {chunk.start}")
     body = chunk.body + len(name) + 2
+    if not keep.icc_text:
+        fresh = icc_minimal.minimal(profile, f"chunk iCCP, byte {chunk.start}")
+        sound, profile = sound and fresh == profile, fresh
     if sound and name == b"icc":
         out.keep(chunk.start, chunk.stop)
     elif sound:

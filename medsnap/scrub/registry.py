@@ -82,15 +82,20 @@ def second_reader(media: MediaType) -> SecondReader:
 
 
 _WITH_EXIF = frozenset({MediaType.JPEG, MediaType.PNG, MediaType.WEBP})
+_WITH_OWN_ICC = _WITH_EXIF | {
+    MediaType.HEIC,
+    MediaType.HEIF,
+    MediaType.AVIF,
+    MediaType.HEIF_SEQUENCE,
+    MediaType.AVIF_SEQUENCE,
+}
 
 
 def not_kept(media: MediaType, keep: ScrubKeep) -> tuple[str, ...]:
     """Say which wishes cannot be met in this format: less is kept than was allowed, never more."""
-    if media in _WITH_EXIF:
-        return ()
     said = []
-    if keep.from_exif:
+    if keep.from_exif and media not in _WITH_EXIF:
         said.append("capture time and device cannot be kept in this format and were removed")
-    if keep.icc and not keep.icc_text:
+    if keep.icc and not keep.icc_text and media not in _WITH_OWN_ICC:
         said.append("the text of a colour profile stays in this format")
     return tuple(said)

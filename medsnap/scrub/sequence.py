@@ -93,7 +93,7 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     _report(out, source, movie, still, parts)
     movie_carriers.unreferenced(out, source, mdats, layout.spans)
     if still is not None:
-        describe_still(out, source, still.found, still.chosen, still.images)
+        describe_still(out, source, still.found, still.chosen, still.images, keep=keep)
         without_icc(out, keep)
     describe_movie(out, source, movie, parts)
     out.rendering = list(dict.fromkeys(out.rendering))

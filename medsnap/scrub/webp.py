@@ -12,6 +12,7 @@ from medsnap.model.rewrite import Buffer, Insert, Keep, Rewrite
 from medsnap.scrub import icc
 from medsnap.scrub.core import Assembly, ScrubKeep, tail_kind
 from medsnap.scrub.exif import xmp_reveals
+from medsnap.scrub.icc_minimal import minimal
 from medsnap.scrub.keep import Fresh, choose, note, payload, render
 
 _CODED = (b"VP8 ", b"VP8L")
@@ -24,7 +25,7 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     extended = view.first(b"VP8X")
     fresh = choose(_first_exif(data, view, keep), keep)
     written = payload(fresh)
-    profile = _profile(data, view, body) if keep.icc else None
+    profile = _profile(data, view, body, keep) if keep.icc else None
     animated = extended is not None and _flags(data, extended) & riff.ANIMATION_FLAG
     kept = _animation(data, view, body) if animated else _still(view, body)
     if profile is not None:
@@ -86,16 +87,21 @@ def _first_exif(data: Buffer, view: riff.View, keep: ScrubKeep) -> tiff.Tiff:
     return tiff.read(without_prefix(riff.body(data, chunk)), follow=keep.from_exif)
 
 
-def _profile(data: Buffer, view: riff.View, body: Assembly) -> Chunk | None:
+def _profile(data: Buffer, view: riff.View, body: Assembly, keep: ScrubKeep) -> Chunk | None:
     chunk = view.first(b"ICCP")
     content = riff.body(data, chunk) if chunk is not None else b""
     if chunk is None or not icc.usable(content):
         return None
     icc.check(content, f"chunk ICCP, byte {chunk.start}")
-    _keep(body, chunk)
+    fresh = content if keep.icc_text else minimal(content, f"chunk ICCP, byte {chunk.start}")
     action, says = CarrierAction.KEPT, (Reveals.RENDERING,)
+    if fresh == content:
+        _keep(body, chunk)
+    else:
+        body.insert(riff.chunk_bytes(b"ICCP", fresh))
+        action = CarrierAction.REWRITTEN
     body.carrier(CarrierKind.ICC, "ICCP", chunk.start, chunk.stop, action=action, reveals=says)
-    body.render("icc", icc.digest(content))
+    body.render("icc", icc.digest(fresh))
     return chunk
 
 
