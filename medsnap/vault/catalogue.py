@@ -46,7 +46,6 @@ CREATE TABLE IF NOT EXISTS receipt (
   n INTEGER PRIMARY KEY, object TEXT NOT NULL, target TEXT NOT NULL, row BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS receipt_object ON receipt (object);
 """ + decisions.SCHEMA
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
