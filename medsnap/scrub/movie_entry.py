@@ -118,16 +118,15 @@ def _video(fields: Cursor, where: str) -> tuple[bytes, bool, tuple[int, int]]:
     """Rewrite the fixed part of a visual entry (12.1.3): vendor, qualities and compressor name go."""
     named = any(fields.take(16)[4:])
     extent = bytes(fields.take(4))
-    density = bytes(fields.take(8))
-    fields.take(4)
-    frames = bytes(fields.take(2))
+    fields.take(14)  # 72 dots an inch, one frame a sample: no reader looks
     named = any(fields.take(32)) or named
     depth = bytes(fields.take(2))
     fields.take(2)
     if int.from_bytes(depth, "big") & 31 < 16 and depth != b"\0\0":
         raise Unsupported("a video with a palette", where=where)
     size = int.from_bytes(extent[:2], "big"), int.from_bytes(extent[2:], "big")
-    return bytes(16) + extent + density + bytes(4) + frames + bytes(32) + depth + b"\xff\xff", named, size
+    fixed = b"\0\x48\0\0" * 2 + bytes(4) + b"\0\1" + bytes(32)
+    return bytes(16) + extent + fixed + depth + b"\xff\xff", named, size
 
 
 def _sound(fields: Cursor, coding: bytes, version: int, where: str) -> tuple[bytes, bool, int]:

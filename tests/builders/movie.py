@@ -246,6 +246,7 @@ def boxes(data: bytes, start: int, stop: int) -> dict[bytes, list[tuple[int, int
         size, body = int.from_bytes(data[start : start + 4], "big"), start + 8
         if size == 1:
             size, body = int.from_bytes(data[start + 8 : start + 16], "big"), start + 16
+        assert body <= start + size <= stop
         found.setdefault(data[start + 4 : start + 8], []).append((body, start + size))
         start += size
     return found
@@ -283,3 +284,53 @@ def read_samples(data: bytes) -> dict[int, bytes]:
             at += each
         found[number] = out
     return found
+
+
+TREX = full(b"trex", 0, 0, struct.pack(">5I", 1, 1, 20, 4, 0x10000))
+
+
+def trun(offset: int, sizes: list[int], count: int | None = None) -> bytes:
+    """Write a run with a duration and a size for each sample (8.8.8)."""
+    rows = b"".join(struct.pack(">II", 20, size) for size in sizes)
+    number = len(sizes) if count is None else count
+    return full(b"trun", 0, 0x301, struct.pack(">Ii", number, offset), rows)
+
+
+def moof(
+    number: int,
+    sizes: list[int],
+    samples: bytes,
+    *,
+    at: int = 0,
+    style: str = "moof",
+    count: int | None = None,
+    more: bytes = b"",
+) -> bytes:
+    """Write a fragment of track 1 and its mdat; `style` says what its offset counts from (8.8.7)."""
+    flags, base = {"moof": (0x020000, b""), "file": (1, struct.pack(">Q", 0)), "none": (0, b"")}[style]
+    for _ in range(2):
+        run = trun(0, sizes, count)
+        head = full(b"tfhd", 0, flags, struct.pack(">I", 1), base)
+        clock = full(b"tfdt", 0, 0, struct.pack(">I", 100 * (number - 1)))
+        size = 8 + 16 + 8 + len(head) + len(clock) + len(run) + len(more)
+        offset = size + 8 + (at if style == "file" else 0)
+        run = trun(offset, sizes, count)
+    return (
+        box(b"moof", full(b"mfhd", 0, 0, struct.pack(">I", number)), box(b"traf", head, clock, run, more))
+        + box(b"mdat", samples)
+    )  # fmt: skip
+
+
+def fragmented(
+    style: str = "moof", *, count: int | None = None, more: bytes = b"", between: bytes = b""
+) -> bytes:
+    """Write a movie whose samples lie in two fragments."""
+    track = video(samples=[])
+    data = Movie([track], in_moov=[box(b"mvex", TREX)], brands=(b"iso6", b"iso6")).build()
+    data = data.replace(box(b"mdat"), b"")
+    for number in (1, 2):
+        samples = frames(3)
+        data += between
+        sizes = [len(sample) for sample in samples]
+        data += moof(number, sizes, b"".join(samples), at=len(data), style=style, count=count, more=more)
+    return data

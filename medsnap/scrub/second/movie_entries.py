@@ -43,10 +43,7 @@ def eat_entry(entry: Eater, name: str, *, sound: bool, version: int) -> Coding:
     else:
         entry.exactly(bytes(16))
         found.extent = entry.number(2), entry.number(2)
-        entry.take(8)
-        entry.exactly(bytes(4))
-        entry.take(2)
-        entry.exactly(bytes(32))
+        entry.exactly(b"\0\x48\0\0\0\x48\0\0\0\0\0\0\0\1" + bytes(32))
         entry.take(2)
         entry.exactly(b"\xff\xff")
     seen: set[str] = set()

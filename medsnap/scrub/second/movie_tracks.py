@@ -61,9 +61,10 @@ def eat_movie(moov: Eater) -> tuple[str, list[Seen]]:
 
 def _clock(box: Eater, number: bool = False) -> tuple[int, int]:
     """Eat version, zero dates, scale (or track number) and duration."""
-    version = box.number(4) >> 24
+    head = box.number(4)
+    version = head >> 24
     box.exactly(bytes(16 if version else 8))
-    if version > 1:
+    if version > 1 or (head & 0xFFFFFF and not number):
         raise box.fail("a header of another version")
     first = box.number(4)
     if number:
@@ -180,7 +181,7 @@ def _media(minf: Eater, quicktime: bool) -> None:
 
 def _tables(stbl: Eater, track: Seen) -> None:
     stsd = stbl.named("stsd")
-    version = stsd.number(4) >> 24
+    version = {0: 0, 1 << 24: 1}.get(stsd.number(4), 9)
     sound = track.handler == "soun"
     for _ in range(stsd.number(4)):
         name, entry = stsd.box()
