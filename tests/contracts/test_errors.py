@@ -55,6 +55,16 @@ WRONG: dict[str, dict[str, tuple[list[str], int]]] = {
         "no vault": (["x", "--vault", "{none}"], 66),
         "no key": (["x", "--vault", "{vault}"], 77),
     },
+    "policy sign": {
+        "no such file": (["{none}", "--as", "a.osei", "--seat", "it", "--key-file", "{none}"], 66),
+        "no seat": (["{file}", "--as", "a.osei"], 2),
+    },
+    "policy status": {"no such file": (["{none}"], 66), "no policy": (["{file}"], 78)},
+    "policy key": {"no key file": (["a.osei"], 2)},
+    "policy pin": {
+        "no such file": (["{none}", "--policy", "{none}", "--root-key", "{none}", "--vault", "{vault}"], 66),
+        "no root key": (["{file}", "--policy", "{file}"], 2),
+    },
     "models install": {"no such folder": (["--from", "{none}"], 66)},
     "models ls": {"no such settings": (["--config", "{none}"], 66)},
     "models verify": {"no such settings": (["--config", "{none}"], 66)},
