@@ -45,7 +45,7 @@ CREATE INDEX IF NOT EXISTS photo_patient ON photo (mrn, issuer);
 CREATE TABLE IF NOT EXISTS receipt (
   n INTEGER PRIMARY KEY, object TEXT NOT NULL, target TEXT NOT NULL, row BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS receipt_object ON receipt (object);
-""" + decisions.SCHEMA
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Catalogue:
             except sqlite3.Error:  # an older layout or a broken cache: made anew from the batches
                 database.close()
                 database = sqlite3.connect(":memory:", isolation_level=None)
-        database.executescript(_SCHEMA)
+        database.executescript(_SCHEMA + decisions.SCHEMA)
         return cls(database)
 
     def save(self, folder: Path, recipient: str, *, random: Random) -> None:
