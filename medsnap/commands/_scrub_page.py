@@ -89,14 +89,13 @@ class Tally:
         ]
         rows = tuple((what.value, str(self.removed[what])) for what in Reveals if self.removed[what])
         nothing = "there was nothing to remove"
-        page.append(Table(columns=("removed", "photos"), rows=rows, right=("photos",), empty=nothing))
+        if clean:
+            page.append(Table(columns=("removed", "photos"), rows=rows, right=("photos",), empty=nothing))
         for what, count in sorted(self.kept.items()):
             page.append(Line(f"kept, written anew: {what.value} in {count}"))
-        if self.stuck:
-            held = tuple(
-                (d.job.shown, d.outcome, "; ".join(filter(None, (d.reason, d.hint)))) for d in self.stuck
-            )
-            page.append(Table(columns=("no copy of", "outcome", "why"), rows=held, wide="why"))
+        for stuck in self.stuck:
+            why = "; ".join(filter(None, (stuck.reason, stuck.hint)))
+            page += [Line(f"{stuck.outcome}, no copy: {stuck.job.shown}", Tone.WARN), Line(f"    {why}")]
         skipped = sorted(self.skipped.items())
         page.extend(Line(f"skipped: {count} ({reason})", Tone.QUIET) for reason, count in skipped)
         return tuple(page)
