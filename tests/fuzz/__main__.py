@@ -65,7 +65,7 @@ class Ran:
         """One line of the log."""
         end = f"FINDING: {self.finding}" if self.finding else "no finding"
         return (
-            f"{self.name:6} {self.seconds:6} s {self.runs:10} runs  edges and features {self.cover:14} {end}"
+            f"{self.name:9} {self.seconds:6} s {self.runs:10} runs  edges and features {self.cover:14} {end}"
         )
 
 

@@ -5,17 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from tests.builders import heif as h
 from tests.builders import jpeg as j
+from tests.builders import movie as m
 from tests.builders import png as p
+from tests.builders import sequence as q
 from tests.builders import small as s
 from tests.builders import webp as w
 from tests.builders.jpeg import SECRET
 from tests.unit.test_heif_traps import HARMLESS
 from tests.unit.test_heif_traps import TRAPS as HEIF
+from tests.unit.test_scrub_gif import TRAPS as GIF
+from tests.unit.test_scrub_movie_traps import LAYOUTS
+from tests.unit.test_scrub_movie_traps import TRAPS as MOVIE
+from tests.unit.test_scrub_tiff import TRAPS as TIFF
+from tests.unit.test_scrub_tiff_dng import CLEAN as DNG
+
+# Built with an encoder or with today's date: their bytes are not the same for ever.
+_PASSING = re.compile(r"\bICC( |$)|Pillow|^JPEG|tables with|lossy|deflate|profile of")
 
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00<x:xmpmeta exif:GPSLatitude='1' dc:creator='" + SECRET + b"'/>"
 _MORE_XMP = b"http://ns.adobe.com/xmp/extension/\x00" + b"0" * 32 + bytes(8) + SECRET
@@ -139,6 +150,33 @@ HEICS: dict[str, Callable[[], bytes]] = {
     for name, build in {**{n: b for n, (b, _) in HEIF.items()}, **HARMLESS}.items()
 }
 
+MOVIES: dict[str, Callable[[], bytes]] = {
+    name: lambda build=build: build().build()
+    for name, build in {**{n: row[0] for n, row in MOVIE.items()}, **LAYOUTS}.items()
+}
+_AV01 = m.visual(b"av01", h.box(b"av1C", b"\x81\0\x0c\0"), q.CCST)
+_OBUS = [h.obu(1, b"sequence") + h.obu(6, b"frame" + bytes((n,))) for n in range(3)]
+SEQUENCES: dict[str, Callable[[], bytes]] = {
+    "still and alpha": lambda: q.Sequence().build(),
+    "still of its own": lambda: q.Sequence(own=h.FAKE_SLICE[:-1] + b"\x7e").build(),
+    "user data and metadata track": lambda: q.Sequence(
+        tracks=[q.pictures(), m.metadata()], in_moov=[m.udta(SECRET)]
+    ).build(),
+    "AVIF": lambda: m.Movie(
+        [q.pictures(entries=(_AV01,), samples=_OBUS), m.metadata()],
+        brands=(b"avis", b"avis", b"msf1", b"miaf"),
+        in_moov=[m.udta(SECRET)],
+    ).build(),
+}
+
+
+def _lasting(traps: Mapping[str, bytes | tuple[bytes, object]]) -> dict[str, Callable[[], bytes]]:
+    files = {n: x if isinstance(x, bytes) else x[0] for n, x in traps.items() if not _PASSING.search(n)}
+    return {name: lambda data=data: data for name, data in files.items()}
+
+
+GIFS, TIFFS, DNGS = _lasting(GIF), _lasting(TIFF), _lasting(DNG)
+
 TRAPS: dict[str, Callable[[], bytes]] = {
     f"{family}: {name}": build
     for family, files in (
@@ -147,6 +185,11 @@ TRAPS: dict[str, Callable[[], bytes]] = {
         ("webp", WEBPS),
         ("heic", HEICS),
         ("avif", AVIFS),
+        ("gif", GIFS),
+        ("tiff", TIFFS),
+        ("dng", DNGS),
+        ("movie", MOVIES),
+        ("sequence", SEQUENCES),
     )
     for name, build in files.items()
 }
