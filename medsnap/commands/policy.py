@@ -81,7 +81,7 @@ def show(io: Io, file: PolicyFile, effective: Effective = False) -> Result:
     from medsnap import policy
     from medsnap.model.codec import to_json
 
-    loaded = policy.load(_resolved(file), now=io.now)
+    loaded = policy.load(resolved(file), now=io.now)
     settings = [s for s in policy.show(loaded) if effective or not s.inherited]
     for setting in settings:
         io.record({"type": "setting", **to_json(setting)})
@@ -96,7 +96,7 @@ def show(io: Io, file: PolicyFile, effective: Effective = False) -> Result:
     return Result(page=page, data={"type": "policy", **to_json(loaded.ref)}, records="settings")
 
 
-def _resolved(file: Path) -> Path:
+def resolved(file: Path) -> Path:
     """Take a packaged name ("hospital") where no such file lies here."""
     from medsnap import policy
 
