@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from array import array
 
-from medsnap.errors import TooLarge, Unsupported
+from medsnap.errors import Malformed, TooLarge, Unsupported
 from medsnap.formats.movie import Movie, view
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
 from medsnap.scrub import movie_carriers, movie_fragments, movie_write
 from medsnap.scrub.core import Assembly, ScrubKeep
 from medsnap.scrub.movie_layout import Layout, lay_out
-from medsnap.scrub.movie_part import Part, ready, select
+from medsnap.scrub.movie_part import PICTURES, Part, places, ready, select
 from medsnap.scrub.movie_rendering import describe
 
 WIDE = 0xFFFFFFFF  # the longest file whose offsets have 32 bits
@@ -28,6 +28,7 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     parts = make_parts(source, found, keep)
     mdats = found.named(b"mdat")
     layout = lay_out(parts, mdats)
+    refuse_hidden(source, found, parts, layout)
     pieces = movie_fragments.read(source, found, parts)
     spans = pieces.spans(mdats)
     fragmented = pieces.extends is not None
@@ -51,6 +52,17 @@ def make_parts(source: memoryview, found: Movie, keep: ScrubKeep) -> tuple[Part,
     tracks = select(source, found, keep)
     kept = frozenset(track.header.id for track in tracks)
     return tuple(ready(source, track, kept, keep) for track in tracks)
+
+
+def refuse_hidden(source: memoryview, found: Movie, parts: tuple[Part, ...], layout: Layout) -> None:
+    """Refuse metadata tracks that lie in kept samples: cutting the track would not cut the bytes."""
+    kept = {part.track.header.id for part in parts}
+    for track in found.tracks:
+        if track.header.id in kept or track.handler in (*PICTURES, b"soun"):
+            continue
+        for start, stop in places(source, track):
+            if layout.touches(start, stop):
+                raise Malformed("a metadata track lies inside the samples", where=f"stco, byte {start}")
 
 
 def refuse_fragments(found: Movie) -> None:

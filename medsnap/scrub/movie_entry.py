@@ -56,6 +56,7 @@ class Entry:
     reference: int  # which data reference it needs, from 1
     profiles: tuple[bytes, ...]  # ICC
     alpha: bool
+    shown: str = ""  # codes of colour, pixel shape and crop, as they came
     extent: tuple[int, int] = (0, 0)  # pixels
 
 
@@ -108,10 +109,24 @@ def _entry(source: memoryview, inner: Box, version: int, track: Track, keep: Scr
     return Entry(
         coding=inner.type,
         data=box(inner.type, bytes(6), b"\0\1", head, *(box(name, payload) for name, payload in boxes)),
-        frame=frame, named=named, cut=cut, reference=reference, extent=extent,
+        frame=frame, named=named, cut=cut, shown=_shown(source, inner, fields.at),
+        reference=reference, extent=extent,
         profiles=tuple(p[4:] for n, p in boxes if n == b"colr" and p[:4] in (b"prof", b"rICC")),
         alpha=b"auxi" in names,
     )  # fmt: skip
+
+
+def _shown(source: memoryview, inner: Box, at: int) -> str:
+    """Say what the source asks for in colour codes, pixel shape and crop."""
+    rows = []
+    for found in children(source, at, inner.stop, inner.name):
+        body = bytes(source[found.body : found.stop])
+        if found.type == b"colr" and body[:4] in (b"nclx", b"nclc"):
+            codes = "/".join(str(int.from_bytes(body[k : k + 2], "big")) for k in (4, 6, 8))
+            rows.append(codes + (" full" if body[:4] == b"nclx" and body[10] >> 7 else ""))
+        elif found.type in (b"pasp", b"clap"):
+            rows.append(body.hex())
+    return " ".join(sorted(rows))
 
 
 def _video(fields: Cursor, where: str) -> tuple[bytes, bool, tuple[int, int]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from medsnap.errors import Malformed, Unsupported
+from medsnap.errors import Malformed, MedsnapError, Unsupported
 from medsnap.formats.bmff import Box, children
 from medsnap.formats.movie import Movie, Track
 from medsnap.formats.movie_tables import (
@@ -110,6 +111,17 @@ def ready(source: memoryview, track: Track, kept: frozenset[int], keep: ScrubKee
         timing=timing(source, track, sizes.count), edits=edits(source, track),
         links=_links(source, track, kept),
     )  # fmt: skip
+
+
+def places(source: memoryview, track: Track) -> Iterator[tuple[int, int]]:
+    """Yield where the chunks of a removed track lie, as far as its tables can be read."""
+    try:
+        sizes = read_sizes(source, _one_of(track, b"stsz", b"stz2"))
+        starts = read_offsets(source, _one_of(track, b"stco", b"co64"))
+        lengths = chunk_sizes(sizes, read_runs(source, track.need(b"stsc"), len(starts)), len(starts))
+    except MedsnapError:
+        return
+    yield from ((start, start + length) for start, length in zip(starts, lengths, strict=True) if length)
 
 
 def _one_of(track: Track, first: bytes, second: bytes) -> Box:

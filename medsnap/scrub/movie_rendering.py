@@ -37,6 +37,7 @@ def _track(out: Assembly, source: memoryview, part: Part) -> None:
         f"time {number}", f"{track.clock.scale} {track.clock.duration} [{rows}] {_ticks(source, part)}"
     )
     out.render(f"samples {number}", samples(source, part))
+    out.render(f"shown {number}", "; ".join(entry.shown for entry in part.entries))
     for profile in (p for entry in part.entries for p in entry.profiles):
         out.render(f"icc {number}", sha256(profile).hexdigest())
 

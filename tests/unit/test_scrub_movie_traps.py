@@ -258,6 +258,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], type[MedsnapError]]] = {
         bent(in_stbl=[full(b"stts", 0, 0, struct.pack(">III", 1, 5, 20))]), Malformed),
     "a layer of another track": (
         lambda: Movie([video(refs=((b"scal", (2,)),)), sound()]).build(), Unsupported),
+    "a metadata track inside the samples": (
+        lambda: Movie([video(samples=[b"a" * 99] * 4), metadata(at=[60, 90, 150])]).build(), Malformed),
     "matte": (bent(in_trak=[box(b"matt", SECRET)]), Unsupported),
     "no track": (lambda: Movie([]).build(), Unsupported),
     "only metadata": (lambda: Movie([metadata()]).build(), Unsupported),

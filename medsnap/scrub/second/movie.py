@@ -79,6 +79,7 @@ def movie_facts(movie: str, tracks: list[Seen]) -> list[tuple[str, str]]:
         found += [
             (f"coding {track.number}", f"{track.handler} {coding}"),
             (f"place {track.number}", track.place),
+            (f"shown {track.number}", "; ".join(" ".join(sorted(c.shown)) for c in track.codings)),
             (f"time {track.number}", f"{track.clock} [{track.edits}] {times}"),
         ]
         for profile in (c.profile for c in track.codings if c.profile):

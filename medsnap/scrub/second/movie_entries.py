@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from medsnap.scrub.second.heif_pictures import ALPHA_NAMES
 from medsnap.scrub.second.heif_streams import check_av1c, check_hvcc
@@ -30,6 +31,7 @@ class Coding:
     extent: tuple[int, int] = (0, 0)
     frame: int = 0  # bytes of a frame of uncompressed sound
     profile: bytes = b""
+    shown: list[str] = field(default_factory=list)  # codes of colour, pixel shape, crop
 
 
 def eat_entry(entry: Eater, name: str, *, sound: bool, version: int) -> Coding:
@@ -55,6 +57,11 @@ def eat_entry(entry: Eater, name: str, *, sound: bool, version: int) -> Coding:
         seen.add(kind)
         if kind == "colr" and value[:4] in (b"prof", b"rICC"):
             found.profile = value[4:]
+        elif kind == "colr":
+            codes = "{}/{}/{}".format(*struct.unpack(">HHH", value[4:10]))
+            found.shown.append(codes + (" full" if len(value) == 11 and value[10] else ""))
+        elif kind in ("pasp", "clap"):
+            found.shown.append(value.hex())
     return found
 
 
