@@ -1,0 +1,149 @@
+"""What another policy would do to photos that were decided: each distinct evidence decided once.
+
+Pure: sightings and evidence in, effects out. Works for `policy diff --vault` and `policy apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from medsnap.model.decision import OF_VISIT, Decision, Evidence, Verb, Vote
+from medsnap.policy.engine import decide
+from medsnap.policy.nouns import Policy
+
+_LATER: Final = frozenset({Verb.QUARANTINE})
+
+
+class Move(StrEnum):
+    """What becomes of a photo, most telling first."""
+
+    OPENS = "opens"
+    TIGHTENS = "tightens"
+    LATER = "later"  # it waits under both, and would leave the queue elsewhere
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One photo's change, and the line of the policy that it comes from."""
+
+    move: Move
+    path: str
+    where: str
+    before: str  # "restrict in identifiable"
+    after: str
+    gains: tuple[str, ...] = ()  # targets and roles that get it only now
+    loses: tuple[str, ...] = ()
+
+
+def carried(policy: Policy, paths: Iterable[str]) -> tuple[Vote, ...]:
+    """Return the votes of other photos of the visit, as this policy words them (M17).
+
+    Whoever asks may not be allowed to know those photos, so their votes come from the photo's record.
+    """
+    wanted = set(paths)
+    return tuple(
+        Vote(
+            verb=Verb.RESTRICT,
+            path=rule.path,
+            where=rule.where,
+            compartment=rule.to,
+            because=f"{OF_VISIT} — {rule.because}",
+        )
+        for rule in policy.rules
+        if rule.whole_study and rule.path in wanted
+    )
+
+
+def redecided(policy: Policy, evidence: Evidence, study: Iterable[str], now: datetime) -> Decision:
+    """Decide a photo again, with what its study said."""
+    return decide(policy, evidence, now, study=carried(policy, study))
+
+
+def effect(old: Policy, new: Policy, before: Decision, after: Decision) -> Effect:
+    """Compare two decisions on one photo."""
+    gains = _more(before, after)
+    loses = _more(after, before)
+    move = _move(new, before, after, gains, loses)
+    path = _cause(before, after, gains if move is Move.OPENS else loses, opens=move is Move.OPENS)
+    return Effect(
+        move=move,
+        path=path,
+        where=new.where(path) or old.where(path),
+        before=_fate(before),
+        after=_fate(after),
+        gains=gains,
+        loses=loses,
+    )
+
+
+def _move(
+    new: Policy, before: Decision, after: Decision, gains: tuple[str, ...], loses: tuple[str, ...]
+) -> Move:
+    ranks = new.rank(before.compartment), new.rank(after.compartment)
+    if after.verb < before.verb or gains or (ranks[1] < ranks[0] and not _waits(before, after)):
+        return Move.OPENS
+    if _waits(before, after) and ranks[0] != ranks[1]:
+        return Move.LATER
+    more = after.reviewers > before.reviewers
+    if after.verb > before.verb or loses or ranks[1] > ranks[0] or more:
+        return Move.TIGHTENS
+    return Move.OPENS if after.reviewers < before.reviewers else Move.SAME
+
+
+def _waits(before: Decision, after: Decision) -> bool:
+    return before.verb in _LATER and after.verb in _LATER
+
+
+def _more(one: Decision, other: Decision) -> tuple[str, ...]:
+    """Name the targets and roles that the other decision gives and the one does not."""
+    targets = (name for name in other.may_leave_to if name not in one.may_leave_to)
+    roles = (role for role in other.opened_by if role not in one.opened_by)
+    return (*targets, *roles)
+
+
+def _cause(before: Decision, after: Decision, given: tuple[str, ...], *, opens: bool) -> str:
+    """Name the line: the strictest reason that only one side has; else the target or group."""
+    has, lacks = (before, after) if opens else (after, before)
+    known = {_key(vote) for vote in lacks.votes}
+    for vote in has.votes:
+        if _key(vote) not in known and vote.verb > Verb.ACCEPT:
+            return vote.path
+    targets = set(before.may_leave_to) ^ set(after.may_leave_to)
+    named = next((name for name in given if name in targets), None)
+    if named is not None:
+        return f"exports.{named}"
+    return f"compartments.{after.compartment}" if given else after.decided_by
+
+
+def _key(vote: Vote) -> tuple[str, Verb, str | None, int]:
+    return vote.path, vote.verb, vote.compartment, vote.reviewers
+
+
+def _fate(decision: Decision) -> str:
+    return f"{decision.verb} in {decision.compartment}"
+
+
+@dataclass(slots=True)
+class Impact:
+    """Decides under two policies and remembers: the same evidence is never decided twice."""
+
+    old: Policy
+    new: Policy
+    now: datetime
+    find: Callable[[str], Evidence]  # by digest
+    _known: dict[tuple[str, tuple[str, ...]], Effect] = field(default_factory=dict)
+
+    def of(self, digest: str, study: tuple[str, ...]) -> Effect:
+        """Return what becomes of the photos with this evidence."""
+        found = self._known.get((digest, study))
+        if found is None:
+            evidence = self.find(digest)
+            before = redecided(self.old, evidence, study, self.now)
+            after = redecided(self.new, evidence, study, self.now)
+            found = self._known[digest, study] = effect(self.old, self.new, before, after)
+        return found
