@@ -122,20 +122,32 @@ def _table(settings: list[Setting]) -> Table:
 
 
 @command()
-def explain(io: Io, photo: Photo, vault: VaultOption = None, key_file: KeyOption = None) -> Result:
+def explain(
+    io: Io,
+    photo: Photo,
+    *,
+    as_: Annotated[
+        str | None, typer.Option("--as", metavar="ROLE", help="Answer as somebody of this role would be.")
+    ] = None,
+    vault: VaultOption = None,
+    key_file: KeyOption = None,
+) -> Result:
     """Explain why a sealed photo was decided as it was, with file and line of every reason.
 
-    A photo that you may not know of is answered like one that does not exist.
+    A photo that you may not know of is answered like one that does not exist; with --as one that the
+    role may not open, so that you see what others see.
 
     Examples:
 
       medsnap policy explain 3k7xw2ab --vault /srv/vault --key-file me.key
+
+      medsnap policy explain 3k7xw2ab --as clinical-staff --vault /srv/vault --key-file me.key
     """
     from medsnap.model.codec import to_json
     from medsnap.policy.explain import sentences
 
     with member(io, vault, key_file) as session:
-        decision = session.catalogue.photo(photo).decision
+        decision = session.catalogue.photo(photo, role=as_).decision
     data = {"type": "decision", "sentences": list(sentences(decision)), "decision": to_json(decision)}
     return Result(page=_explained(decision), data=data)
 
