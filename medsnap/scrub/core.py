@@ -18,7 +18,7 @@ class ScrubKeep:
     """What a scrub may leave in the file beside the picture itself.
 
     Orientation and profile are needed to render it. Time and device go into the same fresh Exif, in
-    JPEG, PNG and WebP; elsewhere they are removed, and the report's proof says so.
+    JPEG, PNG, WebP and HEIF; elsewhere they are removed, and the report's proof says so.
     """
 
     orientation: bool = True  # as a freshly written Exif with this one tag

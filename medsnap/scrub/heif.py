@@ -6,8 +6,11 @@ properties that rendering needs. Coded slices stay the same bytes; the boxes aro
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from medsnap.errors import Malformed, Unsupported
-from medsnap.formats.heif import view
+from medsnap.formats import tiff
+from medsnap.formats.heif import exif, view
 from medsnap.formats.heif_view import HeifView, Span
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
@@ -17,7 +20,9 @@ from medsnap.scrub.heif_carriers import report
 from medsnap.scrub.heif_image import Image, Maker
 from medsnap.scrub.heif_rendering import describe, without_icc
 from medsnap.scrub.heif_select import Selection, select
+from medsnap.scrub.keep import Fresh, choose, note_kept, payload, render
 
+_EXIF_HEAD = b"\x00\x00\x00\x06Exif\x00\x00"  # where the TIFF structure begins (23008-12, A.2.1)
 SEQUENCE_BRANDS = frozenset((b"msf1", b"hevc", b"hevx", b"hevm", b"hevs", b"avis"))
 
 
@@ -32,15 +37,26 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     images = tuple(maker.image(number, inputs.get(number, 0)) for number in chosen.items)
     refuse_shared(found, chosen, images)
     out = Assembly()
-    head, spans = heif_write.head(found.brands, images, chosen.references, found.primary)
+    fresh = _fresh(data, keep)
+    written = _EXIF_HEAD + payload(fresh) if fresh.names else b""
+    head, spans = heif_write.head(found.brands, images, chosen.references, found.primary, exif=len(written))
     _refuse_disorder(spans)
     out.insert(head)
     for start, stop in spans:
         out.keep(start, stop, coded=True)
+    out.insert(written)
     report(out, source, found, chosen, images)
+    note_kept(out, fresh, "Exif item")
+    render(out, fresh)
     describe(out, source, found, chosen, images, keep=keep)
     without_icc(out, keep)
     return out.finish(media)
+
+
+def _fresh(data: Buffer, keep: ScrubKeep) -> Fresh:
+    """Choose what is kept by wish; irot and imir turn the picture, so the Exif says nothing of it."""
+    old = exif(data) if keep.from_exif else None
+    return replace(choose(tiff.read(old), keep), orientation=1) if old else Fresh()
 
 
 def _refuse_sequences(found: HeifView) -> None:

@@ -38,19 +38,28 @@ def ftyp(brands: Sequence[bytes]) -> bytes:
 
 
 def head(
-    brands: Sequence[bytes], images: Sequence[Image], references: Sequence[Reference], primary: int
+    brands: Sequence[bytes],
+    images: Sequence[Image],
+    references: Sequence[Reference],
+    primary: int,
+    *,
+    exif: int = 0,
 ) -> tuple[bytes, tuple[Span, ...]]:
-    """Write everything before the coded bytes, and give the spans that follow in their order."""
+    """Write everything before the coded bytes, and give the spans that follow in their order.
+
+    Behind them, `exif` bytes of an Exif item must follow.
+    """
     regions, size = _regions(images)
     spans = tuple(span for region in regions for span in region)
     if size > 0xFFFFFFF0:
         raise TooLarge("the picture is larger than 4 GB", where="mdat")
     numbers = {image.id: place for place, image in enumerate(images, 1)}
     first = ftyp(brands)
-    length = len(meta(images, references, numbers, primary=primary, regions=regions, base=0))
+    kept = (size, exif) if exif else None
+    length = len(meta(images, references, numbers, primary=primary, regions=regions, base=0, exif=kept))
     base = len(first) + length + 8
-    written = meta(images, references, numbers, primary=primary, regions=regions, base=base)
-    return first + written + (size + 8).to_bytes(4, "big") + b"mdat", spans
+    written = meta(images, references, numbers, primary=primary, regions=regions, base=base, exif=kept)
+    return first + written + (size + exif + 8).to_bytes(4, "big") + b"mdat", spans
 
 
 def _regions(images: Sequence[Image]) -> tuple[dict[tuple[Span, ...], int], int]:
@@ -71,16 +80,28 @@ def meta(
     primary: int,
     regions: Mapping[tuple[Span, ...], int],
     base: int,
+    exif: Span | None = None,
 ) -> bytes:
-    """Write meta; `regions` says where each item's spans lie behind `base`."""
+    """Write meta; `regions` says where each item's spans lie behind `base`.
+
+    `exif` is the place behind `base`, and the size, of an Exif item that describes the primary one.
+    """
     idat = b"".join(image.derivation for image in images)
     links = [_reference(reference, numbers) for reference in references]
+    rows = _iloc(images, numbers, regions, base)
+    entries = [_infe(image, numbers[image.id]) for image in images]
+    if exif is not None:
+        number = (len(images) + 1).to_bytes(2, "big")
+        rows.append(number + _place(0, base + exif[0], exif[1]))
+        entries.append(full(b"infe", 2, 1, number, bytes(2), b"Exif", b"\0"))
+        links.append(box(b"cdsc", number, b"\0\1", numbers[primary].to_bytes(2, "big")))
+    count = len(entries).to_bytes(2, "big")
     return full(
         b"meta", 0, 0,
         full(b"hdlr", 0, 0, bytes(4), b"pict", bytes(12), b"\0"),
         full(b"pitm", 0, 0, numbers[primary].to_bytes(2, "big")),
-        _iloc(images, numbers, regions, base),
-        full(b"iinf", 0, 0, len(images).to_bytes(2, "big"), *(_infe(i, numbers[i.id]) for i in images)),
+        full(b"iloc", 1, 0, b"\x44\x00", count, *rows),
+        full(b"iinf", 0, 0, count, *entries),
         full(b"iref", 0, 0, *links) if links else b"",
         _iprp(images, numbers),
         box(b"idat", idat) if idat else b"",
@@ -99,20 +120,20 @@ def _reference(reference: Reference, numbers: Mapping[int, int]) -> bytes:
 
 def _iloc(
     images: Sequence[Image], numbers: Mapping[int, int], regions: Mapping[tuple[Span, ...], int], base: int
-) -> bytes:
-    """Write version 1: 32-bit offsets and lengths, no base; derivations lie in idat, all else in mdat."""
-    entries, in_idat = [], 0
+) -> list[bytes]:
+    """Write rows of version 1: 32-bit offsets and lengths, no base; derivations lie in idat, else in mdat."""
+    rows, in_idat = [], 0
     for image in images:
-        entries.append(numbers[image.id].to_bytes(2, "big"))
+        number = numbers[image.id].to_bytes(2, "big")
         if image.spans:
             size = sum(stop - start for start, stop in image.spans)
-            entries.append(_place(0, base + regions[image.spans], size))
+            rows.append(number + _place(0, base + regions[image.spans], size))
         elif image.derivation:
-            entries.append(_place(1, in_idat, len(image.derivation)))
+            rows.append(number + _place(1, in_idat, len(image.derivation)))
             in_idat += len(image.derivation)
         else:
-            entries.append(bytes(6))  # an identity derivation has no data
-    return full(b"iloc", 1, 0, b"\x44\x00", len(images).to_bytes(2, "big"), *entries)
+            rows.append(number + bytes(6))  # an identity derivation has no data
+    return rows
 
 
 def _place(construction: int, offset: int, size: int) -> bytes:

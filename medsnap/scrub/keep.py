@@ -165,8 +165,12 @@ def note(
     """Note the Exif at source[span], whose payload is `old`, and what of it is kept by wish."""
     start, stop = span
     exif.note(out, old, where, start, stop, found=found, written=payload(fresh), told=fresh.reveals)
-    if fresh.names and old != payload(fresh):
-        says = fresh.reveals
-        out.carrier(
-            CarrierKind.EXIF, f"{where}, written anew", start, stop, action=CarrierAction.KEPT, reveals=says
-        )
+    if old != payload(fresh):
+        note_kept(out, fresh, where, span=span)
+
+
+def note_kept(out: Assembly, fresh: Fresh, where: str, *, span: tuple[int, int] = (0, 0)) -> None:
+    """Note what is kept by wish, if anything is."""
+    if fresh.names:
+        action, says = CarrierAction.KEPT, fresh.reveals
+        out.carrier(CarrierKind.EXIF, f"{where}, written anew", *span, action=action, reveals=says)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer
+from medsnap.scrub.second import exif
 from medsnap.scrub.second.heif_facts import facts
 from medsnap.scrub.second.heif_pictures import check_pictures
 from medsnap.scrub.second.heif_tables import Tables, read_tables
@@ -32,11 +33,28 @@ def account(data: Buffer, media: MediaType) -> tuple[tuple[str, str], ...]:
     end, name = _header(file, mdat)
     if name != b"mdat" or end != len(file):
         _refuse("mdat is not the last box", mdat)
-    tables = read_tables(file, meta + 8, mdat)
+    tables = read_tables(file, meta + 8, mdat, exif=True)
+    kept = _kept(file, tables)
     reachable(tables)
     _covered(tables, mdat + 8, end)
     check_pictures(file, tables)
-    return facts(tables)
+    return (*facts(tables), *kept.items())
+
+
+def _kept(file: memoryview, tables: Tables) -> dict[str, str]:
+    """Read the Exif item, take it out of the items, and return what is kept in it by wish."""
+    found = [item for item, kind in tables.kinds.items() if kind == "Exif"]
+    if not found:
+        return {}
+    source, (start, stop) = tables.places[found[0]]
+    content = bytes(file[start:stop])
+    said = exif.read(content[10:]) if content[:10] == b"\0\0\0\6Exif\0\0" else None
+    alone = len(found) == 1 and found[0] not in tables.uses and tables.targets("cdsc").keys() == {found[0]}
+    if source != "file" or not alone or said is None or set(said) != {"kept"}:
+        raise NotClean("the Exif item holds more or other than it may", where=f"item {found[0]}")
+    del tables.kinds[found[0]]
+    tables.references[:] = [row for row in tables.references if row[0] != "cdsc"]
+    return said
 
 
 def _refuse(problem: str, at: int) -> None:

@@ -83,8 +83,8 @@ class Eater:
             raise self.fail("bytes that are not accounted for")
 
 
-def read_tables(file: memoryview, at: int, end: int) -> Tables:
-    """Read the body of meta. Raises NotClean."""
+def read_tables(file: memoryview, at: int, end: int, *, exif: bool = False) -> Tables:
+    """Read the body of meta, in which one Exif item may stand last if `exif`. Raises NotClean."""
     meta = Eater(file, at, end, "meta")
     tables = Tables()
     meta.exactly(bytes(4))
@@ -96,7 +96,7 @@ def read_tables(file: memoryview, at: int, end: int) -> Tables:
     tables.primary = pitm.number(2)
     pitm.finish()
     _iloc(meta.named("iloc"), tables)
-    _iinf(meta.named("iinf"), tables)
+    _iinf(meta.named("iinf"), tables, {"Exif"} if exif else set())
     name, body = meta.box()
     if name == "iref":
         _iref(body, tables)
@@ -130,7 +130,7 @@ def _iloc(iloc: Eater, tables: Tables) -> None:
     iloc.finish()
 
 
-def _iinf(iinf: Eater, tables: Tables) -> None:
+def _iinf(iinf: Eater, tables: Tables, more: set[str]) -> None:
     iinf.exactly(bytes(4))
     for _ in range(iinf.number(2)):
         infe = iinf.named("infe")
@@ -141,7 +141,7 @@ def _iinf(iinf: Eater, tables: Tables) -> None:
         kind = infe.take(4).decode("latin-1")
         infe.exactly(b"\0")
         infe.finish()
-        if kind not in {"hvc1", "av01", "grid", "iovl", "iden"} or item in tables.kinds:
+        if kind not in {"hvc1", "av01", "grid", "iovl", "iden"} | more or item in tables.kinds:
             raise infe.fail("an item that is no picture, or a repeated number")
         tables.kinds[item] = kind
     iinf.finish()
@@ -157,7 +157,8 @@ def _iref(iref: Eater, tables: Tables) -> None:
         source, count = body.number(2), body.number(2)
         targets = tuple(body.number(2) for _ in range(count))
         body.finish()
-        if name not in {"dimg", "auxl", "prem"} or not targets or (name, source) in seen:
+        about = name == "cdsc" and tables.kinds.get(source) == "Exif" and targets == (tables.primary,)
+        if not (name in {"dimg", "auxl", "prem"} or about) or not targets or (name, source) in seen:
             raise body.fail("a reference that the picture does not need")
         seen.add((name, source))
         tables.references.append((name, source, targets))
