@@ -14,6 +14,7 @@ from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
 from medsnap.scrub import movie_carriers, movie_fragments, movie_write
 from medsnap.scrub.core import Assembly, ScrubKeep
+from medsnap.scrub.movie_frames import refuse_unclean
 from medsnap.scrub.movie_layout import Layout, lay_out
 from medsnap.scrub.movie_part import PICTURES, Part, places, ready, select
 from medsnap.scrub.movie_rendering import describe
@@ -32,6 +33,8 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     pieces = movie_fragments.read(source, found, parts)
     spans = pieces.spans(mdats)
     fragmented = pieces.extends is not None
+    for part in parts:
+        refuse_unclean(source, part, fragmented=fragmented)
     head = movie_write.ftyp(found.brands, quicktime=media is MediaType.MOV, fragmented=fragmented)
     extra = movie_fragments.mvex(pieces.extends, parts)
     out = Assembly()

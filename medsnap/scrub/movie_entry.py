@@ -16,12 +16,12 @@ from medsnap.scrub.movie_codec import canonical, colour
 VIDEO = frozenset(
     (
         b"avc1", b"avc3", b"hvc1", b"hev1", b"dvh1", b"dvhe", b"dva1", b"dvav", b"av01", b"vp08", b"vp09",
-        b"mp4v", b"s263", b"h263", b"H263", b"apch", b"apcn", b"apcs", b"apco", b"ap4h", b"ap4x",
+        b"mp4v", b"s263", b"h263", b"H263", b"jpeg", b"apch", b"apcn", b"apcs", b"apco", b"ap4h", b"ap4x",
     )
 )  # fmt: skip
 PCM = frozenset((b"sowt", b"twos", b"raw ", b"in24", b"in32", b"fl32", b"fl64", b"ulaw", b"alaw", b"lpcm"))
 SOUND = PCM | {b"mp4a", b"Opus", b"fLaC", b"alac", b"ac-3", b"ec-3", b"samr", b"sawb", b".mp3"}
-WHOLE_FILES = frozenset((b"jpeg", b"mjpa", b"mjpb", b"png ", b"tiff", b"gif "))
+WHOLE_FILES = frozenset((b"mjpa", b"mjpb", b"png ", b"tiff", b"gif "))
 DEPTH = frozenset((b"dish", b"deph", b"hdis", b"hdep", b"fdis", b"fdep"))
 MAX_ENTRIES = 64
 

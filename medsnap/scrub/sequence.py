@@ -22,6 +22,7 @@ from medsnap.scrub.heif_rendering import describe as describe_still
 from medsnap.scrub.heif_rendering import without_icc
 from medsnap.scrub.heif_select import Selection, select
 from medsnap.scrub.movie import WIDE, make_parts, mdat_header, refuse_fragments, refuse_hidden
+from medsnap.scrub.movie_frames import refuse_unclean
 from medsnap.scrub.movie_layout import Layout, lay_out
 from medsnap.scrub.movie_part import Part
 from medsnap.scrub.movie_rendering import describe as describe_movie
@@ -85,6 +86,8 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     mdats = movie.named(b"mdat")
     layout = lay_out(parts, mdats, still.spans if still else ())
     refuse_hidden(source, movie, parts, layout)
+    for part in parts:
+        refuse_unclean(source, part, fragmented=False)
     if still is not None:
         _refuse_hidden(still.found, still.chosen, layout)
     out = Assembly()

@@ -250,7 +250,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], type[MedsnapError]]] = {
     "samples in another file": (bent(dref=OUTSIDE), Unsupported),
     "encrypted": (bent(entries=(make.visual(b"encv"),)), Unsupported),
     "unknown coding": (bent(entries=(make.visual(b"zzzz"),)), Unsupported),
-    "frames that are files": (bent(entries=(make.visual(b"jpeg"),)), Unsupported),
+    "frames that are files": (bent(entries=(make.visual(b"mjpa"),)), Unsupported),
     "unknown box about the coding": (
         bent(entries=(make.visual(b"avc1", box(b"avcC", make.AVCC), box(b"zzzz", SECRET)),)), Unsupported),
     "no setup": (bent(entries=(make.visual(b"avc1", box(b"pasp", bytes(8))),)), Malformed),
@@ -279,3 +279,49 @@ def test_refused(name: str) -> None:
     with pytest.raises(error) as problem:
         clean(build(), MediaType.MP4)
     assert problem.value.where
+
+
+def still(mode: str = "") -> bytes:
+    """A small JPEG as a camera writes its frames, or one with something in it."""
+    import io
+
+    from PIL import Image
+
+    sink = io.BytesIO()
+    picture = Image.radial_gradient("L").resize((32, 32))
+    picture.save(sink, "JPEG", comment=SECRET if mode == "comment" else b"")
+    frame = sink.getvalue()
+    return frame.replace(b"\xff\xfe\0\2", b"") + {"filled": bytes(5), "tail": SECRET}.get(mode, b"")
+
+
+def film(*frames: bytes) -> bytes:
+    return Movie(
+        [video(entries=(make.visual(b"jpeg", box(b"pasp", b"\0\0\0\1" * 2)),), samples=list(frames))]
+    ).build()
+
+
+def test_frames_that_are_clean_files_stay() -> None:
+    frames = [still(), still("filled"), still()]
+    output, _ = scrubbed(film(*frames))
+    assert make.read_samples(output) == {1: b"".join(frames)}
+
+
+@pytest.mark.parametrize("mode", ["comment", "tail"])
+def test_frames_that_hold_more_are_refused(mode: str) -> None:
+    with pytest.raises(Unsupported) as problem:
+        clean(film(still(), still(mode)), MediaType.MP4)
+    assert "frame 2" in problem.value.where
+
+
+def test_the_second_reader_looks_into_frames() -> None:
+    from medsnap.errors import NotClean
+    from medsnap.scrub.second.movie import account
+
+    frame = still()
+    hidden = frame[:2] + b"\xff\xfe\0\x06Jane" + frame[2:]
+    output, _ = scrubbed(film(frame + bytes(len(hidden) - len(frame))))
+    bent_ = output.replace(frame + bytes(8), hidden)
+    assert len(bent_) == len(output)
+    assert bent_ != output
+    with pytest.raises(NotClean):
+        account(bent_, MediaType.MP4)

@@ -14,6 +14,7 @@ from medsnap.scrub.second.heif_tables import Eater
 from medsnap.scrub.second.movie_boxes import Readable, span
 from medsnap.scrub.second.movie_chunks import described, lengths, places, tile
 from medsnap.scrub.second.movie_fragments import eat_extends, eat_fragments
+from medsnap.scrub.second.movie_frames import check_frames
 from medsnap.scrub.second.movie_tracks import Seen, eat_movie
 
 MOVIES = {MediaType.MP4, MediaType.MOV}
@@ -47,6 +48,7 @@ def account(data: Readable, media: MediaType) -> Facts:
     tile(places(tracks, sizes, start, stop), start, stop)
     found = [("orientation", "1"), *movie_facts(movie, tracks)]
     for track, size in zip(tracks, sizes, strict=True):
+        check_frames(data, track, fragmented=known is not None)
         found.append((f"samples {track.number}", described(data, track, size)))
     if known is not None:
         found += eat_fragments(data, stop, known)

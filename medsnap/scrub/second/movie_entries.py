@@ -13,7 +13,7 @@ from medsnap.scrub.second.movie_boxes import following
 
 VISUAL = {
     "avc1", "avc3", "hvc1", "hev1", "dvh1", "dvhe", "dva1", "dvav", "av01", "vp08", "vp09", "mp4v", "s263",
-    "h263", "H263", "apch", "apcn", "apcs", "apco", "ap4h", "ap4x",
+    "h263", "H263", "jpeg", "apch", "apcn", "apcs", "apco", "ap4h", "ap4x",
 }  # fmt: skip
 PLAIN_SOUND = {"sowt": 0, "twos": 0, "raw ": 0, "lpcm": 0, "in24": 3, "in32": 4, "fl32": 4, "fl64": 8,
                "ulaw": 1, "alaw": 1}  # fmt: skip

@@ -15,6 +15,7 @@ from medsnap.scrub.second.heif_tables import Eater, Tables, read_tables
 from medsnap.scrub.second.movie import Facts, movie_facts
 from medsnap.scrub.second.movie_boxes import span
 from medsnap.scrub.second.movie_chunks import described, lengths, places, tile
+from medsnap.scrub.second.movie_frames import check_frames
 from medsnap.scrub.second.movie_tracks import eat_movie
 
 SEQUENCES = {MediaType.HEIF_SEQUENCE, MediaType.AVIF_SEQUENCE}
@@ -47,6 +48,7 @@ def account(data: Buffer, media: MediaType) -> Facts:
     tile(sorted(spans + places(tracks, sizes, start, stop)), start, stop)
     found += movie_facts(movie, tracks)
     for track, size in zip(tracks, sizes, strict=True):
+        check_frames(file, track, fragmented=False)
         found.append((f"samples {track.number}", described(file, track, size)))
     return tuple(found)
 
