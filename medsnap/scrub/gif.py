@@ -17,6 +17,7 @@ from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
 from medsnap.scrub import exif, icc, lzw
 from medsnap.scrub.core import Assembly, ScrubKeep, tail_kind
+from medsnap.scrub.icc_minimal import minimal
 
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _PROFILE = b"ICCRGBG1012"
@@ -46,7 +47,7 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     out.keep(0, view.first)
     out.insert(state.loop)
     if keep.icc:
-        _profile(data, view, state)
+        _profile(data, view, state, keep)
     for block in view.blocks:
         if block.part is Part.IMAGE:
             _image(data, block, state)
@@ -84,7 +85,7 @@ def _loop(data: Buffer, view: gif.View) -> bytes:
     return found
 
 
-def _profile(data: Buffer, view: gif.View, state: _State) -> None:
+def _profile(data: Buffer, view: gif.View, state: _State, keep: ScrubKeep) -> None:
     """Keep the first colour profile that is one (ICC.1:2022 annex B.6)."""
     for block in view.blocks:
         name = gif.joined(data, block, 11) if block.label == gif.APPLICATION else b""
@@ -93,14 +94,22 @@ def _profile(data: Buffer, view: gif.View, state: _State) -> None:
         content = gif.joined(data, block, _MAX_PROFILE)[11:]
         if not icc.usable(content):
             continue
-        icc.check(content, f"application extension, byte {block.start}")
+        where = f"application extension, byte {block.start}"
+        icc.check(content, where)
+        fresh = content if keep.icc_text else minimal(content, where)
         state.profile = block
-        state.out.keep(block.start, block.stop)
         action, says = CarrierAction.KEPT, (Reveals.RENDERING,)
+        if fresh == content:
+            state.out.keep(block.start, block.stop)
+        else:
+            parts = (fresh[at : at + 255] for at in range(0, len(fresh), 255))
+            cut = b"".join(bytes((len(part),)) + part for part in parts)
+            state.out.insert(b"\x21\xff\x0b" + _PROFILE + cut + b"\x00")
+            action = CarrierAction.REWRITTEN
         state.out.carrier(
             CarrierKind.ICC, "ICCRGBG1012", block.start, block.stop, action=action, reveals=says
         )
-        state.out.render("icc", icc.digest(content))
+        state.out.render("icc", icc.digest(fresh))
         return
 
 

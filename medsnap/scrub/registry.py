@@ -54,6 +54,10 @@ FORMATS: dict[MediaType, Format] = {
 }
 
 
+# Refused, with what was seen in them.
+_REFUSED = frozenset({MediaType.RAW, MediaType.JXL, MediaType.JP2, MediaType.BMP, MediaType.PDF})
+
+
 def _format(media: MediaType) -> Format:
     known = FORMATS.get(media)
     if known is None:
@@ -67,12 +71,14 @@ def _format(media: MediaType) -> Format:
 
 def planner(media: MediaType) -> Planner:
     """Return the rewriter of a media type. Raises Unsupported."""
-    return cast(Planner, importlib.import_module(_format(media).planner))
+    name = "medsnap.scrub.refused" if media in _REFUSED else _format(media).planner
+    return cast(Planner, importlib.import_module(name))
 
 
 def guesser(media: MediaType) -> Planner | None:
-    """Return the planner that guesses, where a media type has one. Raises Unsupported."""
-    name = _format(media).guess
+    """Return the planner that guesses, where a media type has one."""
+    known = FORMATS.get(media)
+    name = known.guess if known is not None else ""
     return cast(Planner, importlib.import_module(name)) if name else None
 
 
@@ -81,13 +87,14 @@ def second_reader(media: MediaType) -> SecondReader:
     return cast(SecondReader, importlib.import_module(_format(media).second))
 
 
-_WITH_EXIF = frozenset({MediaType.JPEG, MediaType.PNG, MediaType.WEBP})
+_WITH_EXIF = frozenset(
+    {MediaType.JPEG, MediaType.PNG, MediaType.WEBP, MediaType.HEIC, MediaType.HEIF, MediaType.AVIF}
+)
 _WITH_OWN_ICC = _WITH_EXIF | {
-    MediaType.HEIC,
-    MediaType.HEIF,
-    MediaType.AVIF,
     MediaType.HEIF_SEQUENCE,
     MediaType.AVIF_SEQUENCE,
+    MediaType.GIF,
+    MediaType.TIFF,
 }
 
 

@@ -7,13 +7,14 @@ import hashlib
 from medsnap.errors import Malformed, MedsnapError, Unsupported
 from medsnap.formats import tiff as tolerant
 from medsnap.formats import tiff_file
-from medsnap.formats.tiff_file import Directory, View
+from medsnap.formats.tiff_file import Directory, Field, View
 from medsnap.model.carrier import CarrierAction, CarrierKind, Reveals
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Keep, Rewrite
 from medsnap.scrub import exif, icc, tiff_carriers, tiff_coded, tiff_jpeg, tiff_page, tiff_write
 from medsnap.scrub import tiff_tags as tags
 from medsnap.scrub.core import Assembly, ScrubKeep
+from medsnap.scrub.icc_minimal import minimal
 from medsnap.scrub.tiff_page import Picture
 from medsnap.scrub.tiff_tags import Tags, Value
 from medsnap.scrub.tiff_write import Block, Page
@@ -118,37 +119,39 @@ def _page(data: Buffer, found: Tags, name: str, keep: ScrubKeep, out: Assembly) 
         value = found.value(field.tag, picture.shape)
         if field.tag in tags.PLACES:
             continue
-        if value is not None and _stays(value, field.start, picture, keep, out):
-            values.append(_fresh(value, field.at))
+        if value is not None and _stays(value, picture, keep):
+            values.append(_fresh(value, field, keep, out))
         else:
             tiff_carriers.note_field(data, field, name, out)
     return Page(tuple(values), blocks(data, picture, tiff_jpeg.BASELINE, out), picture.tiled)
 
 
-def _stays(value: Value, start: int, picture: Picture, keep: ScrubKeep, out: Assembly) -> bool:
+def _stays(value: Value, picture: Picture, keep: ScrubKeep) -> bool:
     """Say whether a value of the right form stays: by what the caller keeps, and by what reads it."""
-    if value.tag == tags.ORIENTATION:
-        return keep.orientation and 1 <= picture.tags.number(tags.ORIENTATION, 1) <= 8
-    if value.tag == tags.COLOUR_MAP:
-        return picture.photometric == _INDEXED
-    if value.tag == tags.JPEG_TABLES:
-        return picture.compression == tiff_page.JPEG
-    if value.tag != tags.ICC:
-        return True
-    if not keep.icc or not icc.usable(value.data):
-        return False
-    icc.check(value.data, f"tag {tags.ICC}, byte {start}")
-    action, says = CarrierAction.KEPT, (Reveals.RENDERING,)
-    stop = start + len(value.data)
-    out.carrier(CarrierKind.ICC, "ICC profile", start, stop, action=action, reveals=says)
+    match value.tag:
+        case tags.ORIENTATION:
+            return keep.orientation and 1 <= picture.tags.number(tags.ORIENTATION, 1) <= 8
+        case tags.COLOUR_MAP:
+            return picture.photometric == _INDEXED
+        case tags.JPEG_TABLES:
+            return picture.compression == tiff_page.JPEG
+        case tags.ICC:
+            return keep.icc and icc.usable(value.data)
     return True
 
 
-def _fresh(value: Value, at: int) -> Value:
-    if value.tag != tags.JPEG_TABLES:
-        return value
-    made = tiff_jpeg.tables(value.data, f"JPEGTables, byte {at}")
-    return Value(value.tag, value.type, len(made), made)
+def _fresh(value: Value, field: Field, keep: ScrubKeep, out: Assembly) -> Value:
+    """Return the value as it will be written. Raises Malformed, Unsupported."""
+    where, made = tiff_file.where(field), value.data
+    if value.tag == tags.JPEG_TABLES:
+        made = tiff_jpeg.tables(value.data, where)
+    elif value.tag == tags.ICC:
+        icc.check(value.data, where)
+        made = value.data if keep.icc_text else minimal(value.data, where)
+        action = CarrierAction.KEPT if made == value.data else CarrierAction.REWRITTEN
+        says = (Reveals.RENDERING,)
+        out.carrier(CarrierKind.ICC, "ICC profile", field.start, field.stop, action=action, reveals=says)
+    return Value(value.tag, value.type, len(made), made) if made is not value.data else value
 
 
 def blocks(data: Buffer, picture: Picture, frames: frozenset[int], out: Assembly) -> tuple[Block, ...]:

@@ -195,3 +195,15 @@ def test_any_mutation_is_clean_or_refused(data: bytes) -> None:
     except MedsnapError:
         return  # no decoder takes the original
     assert equal
+
+
+def test_the_text_of_a_profile_goes_by_wish() -> None:
+    from medsnap.formats import gif
+    from medsnap.scrub.icc_minimal import minimal
+
+    data = g.file(g.PROFILE, g.image())
+    without = ScrubKeep(icc_text=False)
+    out = clean(data, keep=without).data(data)
+    block = gif.view(out).blocks[0]
+    assert gif.joined(out, block)[11:] == minimal(profile(), "here") != profile()
+    assert clean(out, keep=without).data(out) == out

@@ -281,3 +281,15 @@ def test_files_as_libtiff_writes_them(name: str) -> None:
         assert shown.info["icc_profile"] == profile()
         assert shown.info["dpi"] == (300, 300)
         assert shown.n_frames == 2
+
+
+def test_the_text_of_a_profile_goes_by_wish() -> None:
+    from medsnap.scrub.icc_minimal import minimal
+
+    data = t.file(t.picture(extra=_ICC), t.picture(extra=_ICC, seed=2))
+    without = ScrubKeep(icc_text=False)
+    out = clean(data, keep=without).data(data)
+    assert profile() not in out
+    assert out.count(minimal(profile(), "here")) == 2
+    assert clean(out, keep=without).data(out) == out
+    assert same_pixels(data, out)
