@@ -88,13 +88,18 @@ def _loop(data: Buffer, view: gif.View) -> bytes:
 def _profile(data: Buffer, view: gif.View, state: _State, keep: ScrubKeep) -> None:
     """Keep the first colour profile that is one (ICC.1:2022 annex B.6)."""
     for block in view.blocks:
-        name = gif.joined(data, block, 11) if block.label == gif.APPLICATION else b""
-        if name != _PROFILE or block.parts[0][1] - block.parts[0][0] != 11:
-            continue
-        content = gif.joined(data, block, _MAX_PROFILE)[11:]
-        if not icc.usable(content):
+        if block.label != gif.APPLICATION or gif.joined(data, block, 11) != _PROFILE:
             continue
         where = f"application extension, byte {block.start}"
+        if block.parts[0][1] - block.parts[0][0] != len(_PROFILE):
+            raise Unsupported("the name of the profile block runs on", where=where)
+        content = gif.joined(data, block, _MAX_PROFILE)[len(_PROFILE) :]
+        if not icc.usable(content):
+            continue
+        if state.profile is not None:
+            if bytes(data[block.start : block.stop]) != bytes(data[state.profile.start : state.profile.stop]):
+                raise Unsupported("the GIF holds two colour profiles", where=where)
+            continue
         icc.check(content, where)
         fresh = content if keep.icc_text else minimal(content, where)
         state.profile = block
@@ -110,7 +115,6 @@ def _profile(data: Buffer, view: gif.View, state: _State, keep: ScrubKeep) -> No
             CarrierKind.ICC, "ICCRGBG1012", block.start, block.stop, action=action, reveals=says
         )
         state.out.render("icc", icc.digest(fresh))
-        return
 
 
 def _control(data: Buffer, block: Block, state: _State) -> None:

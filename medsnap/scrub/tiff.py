@@ -161,7 +161,7 @@ def blocks(data: Buffer, picture: Picture, frames: frozenset[int], out: Assembly
     for unit in picture.units:
         key = (unit.start, unit.stop)
         if key not in seen:
-            if picture.compression in (tiff_page.JPEG, tiff_page.LOSSY_DNG):
+            if picture.compression == tiff_page.JPEG:
                 steps = tiff_jpeg.stream(data, unit.start, unit.stop, frames, out)
             else:
                 stop = tiff_coded.end(data, unit, picture.compression)

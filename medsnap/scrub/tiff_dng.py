@@ -22,9 +22,7 @@ from medsnap.scrub.tiff_page import Picture
 from medsnap.scrub.tiff_tags import Tags, Value
 from medsnap.scrub.tiff_write import Page
 
-_COMPRESSIONS = frozenset(
-    {tiff_page.UNCOMPRESSED, tiff_page.JPEG, tiff_page.DEFLATE, tiff_page.DEFLATE_OLD, tiff_page.LOSSY_DNG}
-)
+_COMPRESSIONS = frozenset({tiff_page.UNCOMPRESSED, tiff_page.JPEG, tiff_page.DEFLATE, tiff_page.DEFLATE_OLD})
 _RAW = frozenset({32803, 34892})
 _HINT = "seal it as it came with medsnap ingest, or convert it with the maker's program"
 _SUBFILES = {4: "transparency mask", 8: "depth map", 16: "enhanced picture", 0x10004: "semantic mask"}
@@ -45,9 +43,12 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     _refuse(found)
     picture = tiff_page.picture(found.raw, _COMPRESSIONS, _RAW, len(data))
     values = _values(data, found, picture, keep, out)
-    lossy = picture.compression == tiff_page.LOSSY_DNG
-    frames = tiff_jpeg.BASELINE if lossy else tiff_jpeg.LOSSLESS
-    page = Page(values, tiff.blocks(data, picture, frames, out), picture.tiled)
+    page = Page(values, tiff.blocks(data, picture, tiff_jpeg.LOSSLESS, out), picture.tiled)
+    for unit, block in zip(picture.units, page.blocks, strict=True):
+        if block.size != unit.stop - unit.start:  # raw data are not touched: a maker's reader may want them
+            raise Unsupported(
+                "the raw data hold more than the picture", where=f"byte {unit.start}", hint=_HINT
+            )
     tiff_carriers.note_exif(data, tolerant.read(data), out)
     tiff_write.write(view.header, [page], out)
     return tiff.finish(out, view, [page], media)

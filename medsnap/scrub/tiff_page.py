@@ -11,17 +11,19 @@ from medsnap.scrub.tiff_tags import Shape, Tags
 _MAX_PIXELS = 1 << 29  # of one page
 _MAX_UNITS = 1 << 18  # strips or tiles of one page
 _MAX_SAMPLES = 32
-UNCOMPRESSED, G4, LZW, JPEG, DEFLATE, DEFLATE_OLD, PACKBITS, LOSSY_DNG = 1, 4, 5, 7, 8, 32946, 32773, 34892
+UNCOMPRESSED, LZW, JPEG, DEFLATE, DEFLATE_OLD, PACKBITS = 1, 5, 7, 8, 32946, 32773
 
 _NAMES = {
     2: "CCITT RLE",
     3: "CCITT group 3",
+    4: "CCITT group 4",
     6: "old-style JPEG",
     9: "JBIG",
     10: "JBIG",
     33003: "JPEG 2000",
     33005: "JPEG 2000",
     34712: "JPEG 2000",
+    34892: "lossy JPEG",
     34925: "LZMA",
     50000: "Zstandard",
     50001: "WebP",
@@ -70,7 +72,7 @@ def picture(found: Tags, compressions: frozenset[int], photometrics: frozenset[i
         raise Unsupported(f"medsnap does not look into {name} within TIFF", where=where)
     if photometric not in photometrics:
         raise Unsupported(f"medsnap does not know photometric interpretation {photometric}", where=where)
-    if found.number(tags.FILL_ORDER, 1) != 1 and compression not in (UNCOMPRESSED, G4, JPEG):
+    if found.number(tags.FILL_ORDER, 1) != 1 and compression not in (UNCOMPRESSED, JPEG):
         raise Unsupported("compressed data with reversed bits", where=where)
     if found.number(tags.INK_SET, 1) != 1:
         raise Unsupported("a picture of other inks than CMYK", where=where)

@@ -88,6 +88,7 @@ def test_loop_timing_and_profile_stay() -> None:
     assert b"ICCRGBG1012" not in clean(data, keep=ScrubKeep(icc=False)).data(data)
 
 
+_OTHER = profile()[:-1] + b"\x77"
 _NINE = g.screen() + g.image()[:10] + b"\x09" + g.image()[11:] + b"\x3b"
 REFUSED: dict[str, tuple[bytes, type[MedsnapError]]] = {
     "no picture": (g.file(g.COMMENT), Malformed),
@@ -95,6 +96,11 @@ REFUSED: dict[str, tuple[bytes, type[MedsnapError]]] = {
     "cut in the colour table": (g.file(g.image())[:20], Malformed),
     "cut in the only frame": (g.screen() + g.image()[:12], Malformed),
     "controls that differ": (g.file(g.control(flags=0x05), g.control(), g.image()), Unsupported),
+    "two profiles": (g.file(g.PROFILE, g.application(b"ICCRGBG1012", _OTHER), g.image()), Unsupported),
+    "a profile in the block of its name": (
+        g.file(g.extension(0xFF, b"ICCRGBG1012" + profile()), g.image()),
+        Unsupported,
+    ),
     "an empty extension": (g.file(b"\x21\x42\x00", g.image()), Malformed),
     "a short frame before more": (g.file(g.image(_CUT), g.COMMENT), Unsupported),
     "a short control": (g.file(g.extension(0xF9, b"\4"), g.image()), Malformed),

@@ -22,13 +22,7 @@ CLEAN: dict[str, bytes] = {
     "uncompressed": t.dng(),
     "big-endian": t.dng(little=False),
     "lossless JPEG": t.dng(t.raw(compression=7)),
-    "lossless JPEG with a comment and a tail": t.dng(
-        t.Ifd(t.raw(compression=7).tags, [t.lossless(application=j.segment(0xFE, SECRET), tail=SECRET)])
-    ),
-    "lossy JPEG": t.dng(
-        t.Ifd({**t.raw(compression=34892).tags, 258: (3, (8,))}, [j.after_soi(j.base("L"), j.exif(6))])
-    ),
-    "deflate with a tail": t.dng(t.raw(compression=8, tail=SECRET)),
+    "deflate": t.dng(t.raw(compression=8)),
     "previews beside it": t.dng(_PREVIEW, t.raw(), _PREVIEW),
     "raw picture in the first directory": t.file(_ONE),
     "colour tables": t.dng(extra=_MAP),
@@ -90,6 +84,16 @@ REFUSED: dict[str, tuple[bytes, type[MedsnapError]]] = {
     "a third illuminant": (t.dng(extra={52529: (3, (21,))}), Unsupported),
     "a tag of a later version": (t.dng(extra={52560: (7, SECRET)}), Unsupported),
     "signatures that differ": (t.dng(extra={50931: (2, b"one\0"), 50932: (2, b"two\0")}), Unsupported),
+    "a comment in the raw data": (
+        t.dng(t.Ifd(t.raw(compression=7).tags, [t.lossless(application=j.segment(0xFE, SECRET))])),
+        Unsupported,
+    ),
+    "a tail in the raw data": (
+        t.dng(t.Ifd(t.raw(compression=7).tags, [t.lossless(tail=SECRET)])),
+        Unsupported,
+    ),
+    "a tail behind deflate": (t.dng(t.raw(compression=8, tail=SECRET)), Unsupported),
+    "lossy JPEG": (t.dng(t.raw(compression=34892)), Unsupported),
     "JPEG XL": (t.dng(t.raw(compression=52546)), Unsupported),
     "LZW": (t.dng(t.raw(compression=5)), Unsupported),
     "a picture that is not raw": (t.dng(t.picture(extra={254: (4, (0,))})), Unsupported),

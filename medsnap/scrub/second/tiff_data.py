@@ -54,10 +54,8 @@ class Geometry:
 
     def check(self, piece: memoryview, size: int, at: int) -> None:
         """Demand that a piece ends where its coded data end. Raises NotClean."""
-        if self.compression in (7, 34892):
-            tiff_jpeg.check(
-                piece, lossless=self.photometric in (32803, 34892) and self.compression == 7, at=at
-            )
+        if self.compression == 7:
+            tiff_jpeg.check(piece, lossless=self.photometric in (32803, 34892), at=at)
             return
         reader = _READERS.get(self.compression)
         if reader is None or not size or reader(piece, size) != len(piece):
