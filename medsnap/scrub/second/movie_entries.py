@@ -52,7 +52,7 @@ def eat_entry(entry: Eater, name: str, *, sound: bool, version: int) -> Coding:
     while entry.at < entry.end:
         kind, body = entry.box()
         value = body.take(body.end - body.at)
-        if kind in seen or not _accepted(kind, value):
+        if kind in seen or not accepted(kind, value):
             raise body.fail("a box about the coding that is unknown, repeated or too long")
         seen.add(kind)
         if kind == "colr" and value[:4] in (b"prof", b"rICC"):
@@ -87,7 +87,8 @@ def _sound(entry: Eater, found: Coding, version: int) -> None:
         found.frame = per_packet or channels * (PLAIN_SOUND[found.name] or -(-bits // 8))
 
 
-def _accepted(kind: str, value: bytes) -> bool:
+def accepted(kind: str, value: bytes) -> bool:
+    """Say whether a box about the coding has the one form that is written."""
     if kind in LENGTHS:
         return len(value) == LENGTHS[kind]
     check = CHECKS.get(kind)
@@ -194,7 +195,7 @@ def _wave(value: bytes) -> bool:
         kind, body = eater.box()
         inner = body.take(body.end - body.at)
         fits = len(inner) == lengths[kind] if kind in lengths else kind in {"esds", "alac", "chan"}
-        if not fits or (kind not in lengths and not _accepted(kind, inner)):
+        if not fits or (kind not in lengths and not accepted(kind, inner)):
             return False
         if kind == "mp4a" and any(inner):
             return False
