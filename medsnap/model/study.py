@@ -33,6 +33,7 @@ class Description:
     laterality: str | None = None  # left, right, both, none
     view: str | None = None
     reason: str | None = None
+    lesion: str | None = None  # one lesion's own number, the same in each photo of it
 
 
 class MatchState(StrEnum):

@@ -7,6 +7,7 @@ from medsnap.policy.listing import Setting, compartments, show
 from medsnap.policy.loading import lint, lint_file, load, load_text
 from medsnap.policy.nouns import Compartment, Export, FeatureRule, Policy, Rule, Vocabulary
 from medsnap.policy.packaged import packaged, packaged_names
+from medsnap.policy.parents import Source, beside
 
 __all__ = [
     "Compartment",
@@ -17,7 +18,9 @@ __all__ = [
     "Rule",
     "Setting",
     "Severity",
+    "Source",
     "Vocabulary",
+    "beside",
     "compartments",
     "decide",
     "explain",

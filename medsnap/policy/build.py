@@ -54,7 +54,7 @@ def build(tree: Item, *, digest: str, baseline: int, warnings: tuple[LintFinding
         in_force=_in_force(_at(tree, "in_force")),
         compartments=compartments,
         ranks={compartment.name: place for place, compartment in enumerate(compartments)},
-        departments=frozenset(name for name, _ in _at(tree, "departments").entries()),
+        departments=_departments(tree),
         vocabulary=vocabulary,
         devices=_devices(_at(tree, "devices")),
         sources={str(kind): _rule(str(kind), _at(tree, "sources", str(kind))) for kind in LeakKind},
@@ -128,6 +128,12 @@ def _rule(name: str, item: Item) -> FeatureRule:
         reviewers=_whole(item, "reviewers", 1),
         where=item.where,
     )
+
+
+def _departments(tree: Item) -> frozenset[str]:
+    """Name whose photos it decides; what a department may do is no other department's leave."""
+    listed = frozenset(name for name, _ in _at(tree, "departments").entries())
+    return listed if tree.get("extends") is None else listed & {_text(tree, "department")}
 
 
 def _seats(tree: Item) -> tuple[Seat, ...]:

@@ -24,6 +24,11 @@ def evidence_digest(evidence: Evidence) -> str:
     return hashlib.sha256(_ENCODER.encode(_json(evidence)).encode()).hexdigest()
 
 
+def file_digest(text: str) -> str:
+    """Return the SHA-256 of a policy's text as it is, comments too."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
 def _json(value: Any) -> Any:
     kind = type(value)
     if kind in _ATOMS:

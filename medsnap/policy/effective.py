@@ -21,7 +21,7 @@ def over(kind: Kind, base: Item | None, own: Item | None, path: str = "") -> Ite
             keys = [key for key, _ in base.entries()] + [key for key, _ in own.entries()]
             return _merged(dict.fromkeys(keys, kind.value), base, own, path)
         case _:
-            return _rules(base, own) if path == "rules" else own
+            return by_id(base, own) if path == "rules" else own
 
 
 def _merged(kinds: dict[str, Kind], base: Item, own: Item, path: str) -> Item:
@@ -34,8 +34,8 @@ def _merged(kinds: dict[str, Kind], base: Item, own: Item, path: str) -> Item:
     return Item(entries, own.file, own.line, own.column)
 
 
-def _rules(base: Item, own: Item) -> Item:
-    """Keep baseline's rules beside a policy's; one of the same id replaces."""
+def by_id(base: Item, own: Item) -> Item:
+    """Keep inherited rules beside a policy's own; one of the same id replaces."""
     ids = {_id(rule) for rule in own.items()}
     kept = tuple(rule for rule in base.items() if _id(rule) not in ids)
     return Item(kept + tuple(own.items()), own.file, own.line, own.column)

@@ -3,35 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from medsnap.model.decision import Decision, Evidence, Verb, Vote
+from medsnap.model.finding import FeatureState, State
 from medsnap.policy.digest import evidence_digest
 from medsnap.policy.facts import Facts, gather
 from medsnap.policy.intake_votes import intake_votes, is_left
 from medsnap.policy.leaving import leaving
 from medsnap.policy.nouns import Policy
 from medsnap.policy.picture_votes import LOOKS, Look, feature_votes, look_vote, to_look
-from medsnap.policy.resolve import Outcome, counterfactual, ordered, resolve
+from medsnap.policy.resolve import Outcome, counterfactual, ordered, resolve, strictest
 from medsnap.policy.rule_votes import Match, rule_matches
+from medsnap.policy.waiver import Waiver, lift
 
 
-def decide(policy: Policy, evidence: Evidence, now: datetime, *, study: Iterable[Vote] = ()) -> Decision:
-    """Decide one photo (policy.md M1-M9, M13, M14, M16-M19).
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One policy's view of a photo. A child has two: under its pinned parent and the current one (M11)."""
+
+    policy: Policy
+    facts: Facts
+    look: Look
+    votes: tuple[Vote, ...]
+    missing: frozenset[str]
+
+
+def decide(
+    policy: Policy,
+    evidence: Evidence,
+    now: datetime,
+    *,
+    study: Iterable[Vote] = (),
+    waivers: tuple[Waiver, ...] = (),
+) -> Decision:
+    """Decide one photo (policy.md M1-M9, M11-M14, M16-M19).
 
     `now` has a time zone. `study` are the votes that other photos of the same visit cast on this one
-    (`study_votes`, M17).
+    (`study_votes`, M17). `waivers` are those whose signatures were found good; each removes one vote.
     """
     now = now.astimezone(UTC)
-    facts = gather(policy, evidence, now)
-    matches = _matches(policy, facts)
-    look = to_look(policy, facts)
-    votes = ordered(policy, [*_votes(policy, facts, matches, look), *study])
-    outcome = resolve(policy, votes)
-    provisional = tuple(sorted({fact for match in matches for fact in match.missing}))
-    in_force, in_grace = _in_force(policy, now)
-    goes, holds = leaving(policy, facts, outcome, look, in_force=in_force, in_grace=in_grace)
+    sides = [_side(side, evidence, now, waivers) for side in (policy, policy.also) if side is not None]
+    top = sides[-1].policy  # versions only append compartments, so it knows them all
+    votes = ordered(top, [*_joined(sides), *study])
+    outcome = strictest(top, [resolve(side.policy, votes) for side in sides])
+    provisional = tuple(sorted(frozenset().union(*(side.missing for side in sides))))
+    judged = [_in_force(side.policy, now) for side in sides]
+    in_force, in_grace = all(yes for yes, _ in judged), any(grace for _, grace in judged)
+    unlooked = any(side.look.features for side in sides)
+    goes, holds = _leaving(sides, outcome, in_force=in_force, in_grace=in_grace)
     return Decision(
         verb=outcome.verb,
         compartment=outcome.compartment,
@@ -44,10 +65,66 @@ def decide(policy: Policy, evidence: Evidence, now: datetime, *, study: Iterable
         provisional=provisional,
         may_leave_to=goes,
         holds=holds,
-        features=tuple(known.state for known in facts.known.values()),
-        opened_by=_opened_by(policy, outcome, unlooked=bool(look.features)) if in_force else (),
-        counterfactual=counterfactual(policy, votes, provisional),
+        features=_states(sides),
+        opened_by=_openers(sides, outcome, unlooked=unlooked) if in_force else (),
+        counterfactual=counterfactual(top, votes, provisional),
     )
+
+
+def _side(policy: Policy, evidence: Evidence, now: datetime, waivers: tuple[Waiver, ...]) -> _Side:
+    facts = gather(policy, evidence, now)
+    matches = _matches(policy, facts)
+    look = to_look(policy, facts)
+    votes = tuple(_votes(policy, facts, matches, look))
+    if waivers:
+        votes = lift(votes, waivers, facts, (policy.ref.policy, policy.root))
+    kept = set(votes)
+    missing = frozenset(fact for match in matches if match.vote in kept for fact in match.missing)
+    return _Side(policy, facts, look, votes, missing)
+
+
+def _joined(sides: list[_Side]) -> list[Vote]:
+    """Join the votes; what both parents say alike is said once, with the pinned one's line."""
+    first, *others = sides
+    known = {replace(vote, where="") for vote in first.votes} if others else set()
+    more = (vote for side in others for vote in side.votes if replace(vote, where="") not in known)
+    return [*first.votes, *more]
+
+
+def _leaving(
+    sides: list[_Side], outcome: Outcome, *, in_force: bool, in_grace: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ask each side where the photo may go; it goes where all agree."""
+    asked = [
+        leaving(side.policy, side.facts, outcome, side.look, in_force=in_force, in_grace=in_grace)
+        for side in sides
+    ]
+    if len(asked) == 1:
+        return asked[0]
+    agreed = set(asked[0][0]).intersection(*(goes for goes, _ in asked))
+    holds = dict.fromkeys(hold for _, found in asked for hold in found)
+    said = {hold.partition(":")[0] for hold in holds}
+    gone = [name for goes, _ in asked for name in goes if name not in agreed and name not in said]
+    holds |= dict.fromkeys(
+        f"{name}: the parent's policy of today does not allow this target" for name in gone
+    )
+    return tuple(name for name in asked[0][0] if name in agreed), tuple(holds)
+
+
+def _states(sides: list[_Side]) -> tuple[FeatureState, ...]:
+    """Return the features' states; where two parents see it differently, the one that opens less."""
+    first, *others = (side.facts.known for side in sides)
+    if not others:
+        return tuple(known.state for known in first.values())
+    order = (State.SEEN, State.DOUBTFUL, State.NOT_ASSESSABLE, State.NOT_CHECKED, State.NOT_SEEN)
+    names = dict.fromkeys(name for known in (first, *others) for name in known)
+    rows = ([known[name].state for known in (first, *others) if name in known] for name in names)
+    return tuple(min(row, key=lambda known: order.index(known.state)) for row in rows)
+
+
+def _openers(sides: list[_Side], outcome: Outcome, *, unlooked: bool) -> tuple[str, ...]:
+    first, *others = (_opened_by(side.policy, outcome, unlooked=unlooked) for side in sides)
+    return tuple(role for role in first if all(role in more for more in others))
 
 
 def _matches(policy: Policy, facts: Facts) -> list[Match]:

@@ -150,6 +150,7 @@ def _described(policy: Policy, facts: Facts) -> Iterator[Vote]:
         ),
         "view": (facts.view is not None, facts.evidence.description.view),
         "reason": (facts.reason is not None, facts.evidence.description.reason),
+        "lesion": (bool((facts.evidence.description.lesion or "").strip()), None),
     }
     for key in words.required:
         there, said = given[key]

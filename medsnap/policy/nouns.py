@@ -227,6 +227,8 @@ class Policy:
     refused: str = ""  # why it is not in force whatever the date (M16)
     text: str = field(default="", repr=False, compare=False)  # the file as it is: what the digest covers
     tree: Item | None = field(default=None, repr=False, compare=False)  # the effective values with their lines
+    parent: Policy | None = field(default=None, repr=False)  # what it `extends`, as it stands alone
+    also: Policy | None = field(default=None, repr=False)  # itself under the parent in force now (M11)
 
     def rank(self, compartment: str | None) -> int:
         """Return a compartment's place in the order; none is before the first, unknown the last."""

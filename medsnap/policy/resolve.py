@@ -32,6 +32,18 @@ def resolve(policy: Policy, votes: Iterable[Vote]) -> Outcome:
     return Outcome(verb=verb, compartment=policy.compartments[rank].name, reviewers=reviewers)
 
 
+def strictest(policy: Policy, outcomes: list[Outcome]) -> Outcome:
+    """Take the stricter of several outcomes on each axis (M11)."""
+    if len(outcomes) == 1:
+        return outcomes[0]
+    rank = max(policy.rank(outcome.compartment) for outcome in outcomes)
+    return Outcome(
+        verb=max(outcome.verb for outcome in outcomes),
+        compartment=policy.compartments[rank].name,
+        reviewers=max(outcome.reviewers for outcome in outcomes),
+    )
+
+
 def ordered(policy: Policy, votes: Iterable[Vote]) -> tuple[Vote, ...]:
     """Sort votes, strictest first; of equals, what is known before what nobody has looked for."""
 

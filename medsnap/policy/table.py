@@ -38,7 +38,7 @@ from medsnap.policy.kinds import (
     one_of,
 )
 
-DESCRIPTIONS: Final = ("body_site", "laterality", "view", "reason")
+DESCRIPTIONS: Final = ("body_site", "laterality", "view", "reason", "lesion")
 PURPOSES: Final = ("care", "teaching", "publication")
 DEFAULT_LABELS: Final = {"general": "N", "identifiable": "R"}  # every other compartment: V
 NEVER_CLEARED: Final = ("intimate_region", "other_person")  # by a clinician's word in a manifest (M7)
@@ -134,7 +134,7 @@ _IDENTITY: Final = {
         "when it holds; outside, photos are sealed and wait",
         required=True,
     ),
-    "extends": _f(Word(what="policy@version"), "the parent's policy and version (not read yet)"),
+    "extends": _f(Word(what="policy@version"), "the parent's policy and version, like northside@4"),
     "department": _f(SLUG, "whose policy it is"),
 }
 

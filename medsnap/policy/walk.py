@@ -58,6 +58,7 @@ class Walker:
     reader: Reader
     file: str  # base name: what reasons print
     names: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    partial: bool = False  # a department's policy: what it leaves out, its parent may say
 
     def walk(self, node: Node, kind: Kind, *, line: int = 0, label: str = "section") -> Item | None:
         """Return the typed item, or None after a finding. `line` is that of the key before it."""
@@ -178,6 +179,8 @@ class Walker:
         return made_short
 
     def _required(self, node: Pairs, kind: Record, label: str) -> None:
+        if self.partial and label == "key":
+            return
         given = {key.text for key, _ in node.pairs}
         for name, known in kind.fields.items():
             if known.required and name not in given:

@@ -78,7 +78,7 @@ def test_an_error_keeps_the_policy_out_and_carries_all_findings() -> None:
 @pytest.mark.parametrize("name", policy.packaged_names())
 def test_packaged_policies_are_clean(name: str) -> None:
     path = policy.packaged(name)
-    assert policy.lint(path.read_text("utf-8"), path.name) == ()
+    assert policy.lint(path.read_text("utf-8"), path.name, parents=policy.beside(path.parent)) == ()
     policy.load(path)
 
 
@@ -161,7 +161,8 @@ MISTAKES = [
     ("a seat is missing", swap("ehr: [c.three], ", ""), "E130", "'ehr'"),
     ("a person in two seats", swap("[c.three]", "[a.one]"), "E130", "'a.one'"),
     ("a quorum too large", swap("[a.one], it", "{people: [a.one], sign: 2}, it"), "E131", "2 signatures"),
-    ("a parent", HEAD + "extends: northside@4\n", "E203", "parent"),
+    ("a parent", HEAD + "extends: northside@4\n", "E203", "northside 4 is not found"),
+    ("a parent without version", HEAD + "extends: northside\n", "E203", "policy@version"),
     ("carries the intimate", HEAD + "exports: {pacs: {as: pdf, may_carry: [intimate]}}\n", "E220", "'pacs'"),
     ("clears the intimate", HEAD + "manifest: {may_clear: [intimate_region]}\n", "E103", "never"),
     ("compartments widen", swap("[desk]}\n  intimate", "[desk, two]}\n  intimate"), "W302", "'identifiable'"),
@@ -181,7 +182,8 @@ def test_a_mistake_has_its_code(text: str, code: str, said: str) -> None:
 
 
 def test_every_code_that_needs_no_clock_is_tried() -> None:
-    assert set(CODES) - {m[2] for m in MISTAKES} <= {"E102", "E110", "W304"}
+    elsewhere = {"E102", "E110", "W304"} | {"E201", "E202"}  # test_policy_extends
+    assert set(CODES) - {m[2] for m in MISTAKES} <= elsewhere
 
 
 def test_plain_words_are_never_typed_by_yaml() -> None:
