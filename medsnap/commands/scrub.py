@@ -16,7 +16,7 @@ import typer
 from medsnap.commands._scrub_jobs import Companions, check_output, listed, sources_of, with_ids
 from medsnap.commands._scrub_page import Tally, record
 from medsnap.commands._scrub_work import MAX_FILE, Done, Job, Setup, Times, temporary
-from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._shared import Format, Io, Result, command
 from medsnap.errors import CannotCreate, Exit, UsageError
 from medsnap.report import machine
 
@@ -129,13 +129,14 @@ def scrub(
         times=times,
         coded_digest=report is not None,
     )
-    tally = Tally()
+    tally, told = Tally(), report is not None or io.format is not Format.HUMAN
     with _Report(report) as lines, io.progress("Scrubbing", len(work)) as advance:
         for done in _run(io, work, setup, jobs or _cores()):
             tally.add(done)
-            made = record(done, into)
-            io.record(made)
-            lines.add(made)
+            if told:
+                made = record(done, into)
+                io.record(made)
+                lines.add(made)
             advance()
         summary = tally.summary(dry_run=io.dry_run)
         lines.add(summary)
