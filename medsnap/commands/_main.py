@@ -33,10 +33,10 @@ def run(group: Any, arguments: Sequence[str]) -> int:
     form = _format(arguments)
     try:
         code = group.main(args=list(arguments), prog_name="medsnap", standalone_mode=False)
+        if code == Exit.INTERRUPTED:  # Typer swallows Ctrl-C and gives this back
+            return _stopped("interrupted", Exit.INTERRUPTED, form)
         return int(code or 0)
     except TyperExit as leaving:
-        if leaving.exit_code == Exit.INTERRUPTED:  # Typer makes this of Ctrl-C
-            return _stopped("interrupted", Exit.INTERRUPTED, form)
         return leaving.exit_code
     except TyperException as problem:
         return _misused(problem, form)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -192,6 +193,11 @@ def summary_page(summary: RunSummary, *, would: str = "") -> list[Block]:
             ),
         ]
     return page
+
+
+def listing(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[Block]:
+    """List each file, its outcome and a note: what -v asks for. File names stand in it."""
+    return [Table(columns=columns, rows=tuple(rows), wide="note"), Line()] if rows else []
 
 
 def unsigned(rules: Rules) -> Line:

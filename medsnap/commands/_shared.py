@@ -274,13 +274,11 @@ def _system(problem: OSError, io: Io | None) -> MedsnapError:
 def _own_place(name: object, io: Io | None) -> tuple[str, str] | None:
     if io is None or not isinstance(name, str):
         return None
-    for folder, setting in (
-        (io.settings.state, "STATE"),
-        (io.settings.cache, "CACHE"),
-        (io.settings.models, "MODELS"),
-    ):
-        if Path(name) in folder.parents or Path(name).is_relative_to(folder):
-            return str(folder), f"set MEDSNAP_{setting} to a folder that you can write"
+    own = {"STATE": io.settings.state, "CACHE": io.settings.cache, "MODELS": io.settings.models}
+    found = [s for s, f in own.items() if Path(name) in f.parents or Path(name).is_relative_to(f)]
+    if found:
+        names = " or ".join(f"MEDSNAP_{setting}" for setting in found)
+        return str(own[found[0]]), f"set {names} to a folder that you can write"
     if io.output is not None and Path(name).parent == io.output.parent:
         return str(io.output), "choose another place for the result"
     return None

@@ -106,6 +106,8 @@ def verify(
     place = io.need(vault, "vault", "--vault")
     trust = _trust(io, place, _keys(io, place, key_file))
     witnessed = _outside(since)
+    if since is not None and since.resolve().is_relative_to(place.resolve()):
+        io.warn("this checkpoint lies in the vault itself, so it proves nothing; keep one elsewhere")
     log = log_of(place, trust.directory)
     verifiers = [Verifier.parse(k) for k in trust.directory.log_vkeys]
     report = log.verify(verifiers, witnessed=witnessed)
@@ -216,7 +218,7 @@ def ls(io: Io, vault: VaultOption = None, key_file: KeyOption = None) -> Result:
         io.warn("this key does not open the auditors' ring: only times and digests are shown")
     rows = list(_rows(io, store.read_events(log_of(place, directory), identities)))
     table = Table(
-        columns=("entry", "at", "actor", "action", "outcome", "what"),
+        columns=("entry", "at (UTC)", "actor", "action", "outcome", "what"),
         rows=tuple(rows),
         wide="what",
         right=("entry",),
@@ -233,8 +235,23 @@ def _rows(io: Io, events: Iterator[AuditEvent | Opaque]) -> Iterator[tuple[str, 
     for index, event in enumerate(events):
         if isinstance(event, Opaque):
             io.record({"type": "sealed", "entry": index, **to_json(event)})
-            yield str(index), event.at, "-", "-", event.because, event.sealed
+            yield str(index), _short(event.at), "-", "-", event.because, event.sealed
             continue
         io.record({"type": "event", "entry": index, **to_json(event)})
-        what = [*event.objects, *(f"{k} {v}" for k, v in event.details)]
-        yield str(index), event.at, event.actor, str(event.action), event.outcome, " ".join(what)
+        actor = event.actor.rpartition("/")[2]  # the vault's id before it says nothing here
+        yield str(index), _short(event.at), actor, str(event.action), event.outcome, _what(event)
+
+
+_SHOWN = 3  # ids of one event that a person is shown; records have all of them
+
+
+def _what(event: AuditEvent) -> str:
+    shown = list(event.objects[:_SHOWN])
+    if len(event.objects) > _SHOWN:
+        shown.append(f"and {len(event.objects) - _SHOWN} more")
+    return " ".join([*shown, *(f"{k} {v}" for k, v in event.details)])
+
+
+def _short(at: str) -> str:
+    """Write a time of UTC to the second without its offset; another zone keeps it."""
+    return at.removesuffix("+00:00").replace("T", " ") if at.endswith("+00:00") else at

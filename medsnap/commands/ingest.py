@@ -13,12 +13,13 @@ import typer
 from medsnap import __version__
 from medsnap.commands import _photos
 from medsnap.commands._deliver import Delivery, delivery
-from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._shared import Io, Result, command, writable
 from medsnap.commands._vault import VaultOption, log_of
 from medsnap.errors import CannotCreate, ConfigError
 from medsnap.model.event import Action, AuditEvent
 from medsnap.model.outcome import Done, Failed, Held, Outcome, RunSummary, Skipped
 from medsnap.report import machine
+from medsnap.report.page import Line, Tone
 
 if TYPE_CHECKING:
     from medsnap.batch import Dump, ExaminerPool
@@ -77,13 +78,16 @@ def ingest(
 
     given = _photos.rules(io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset)
     dump = batch.find(paths, Limits())
-    given = surveyed(given, dump)
+    given = surveyed(io, given, dump)
     lines = _Lines(report)
+    listed: list[tuple[str, ...]] = []
     workers = _photos.pool(io, models=models, detect=detect, jobs=jobs, verify_pixels=verify_pixels)
     with workers, io.progress("ingest", len(dump.candidates) + len(dump.left)) as advance:
 
         def tell(outcome: Outcome, decision: Decision | None) -> None:
             record = _photos.entry(outcome, decision)
+            if io.verbose:
+                listed.append(_row(outcome))
             io.record(record)
             lines.add(record)
             advance()
@@ -102,20 +106,50 @@ def ingest(
 
             summary = _run(io, host, given, _Work(dump=dump, workers=workers, sending=sending, tell=show))
     lines.write(_photos.counts(summary))
-    page = (*_photos.summary_page(summary, would="would be " if io.dry_run else ""), _photos.unsigned(given))
+    page = (
+        *_photos.listing(("file", "outcome", "id", "note"), listed),
+        *_photos.summary_page(summary, would="would be " if io.dry_run else ""),
+        _photos.unsigned(given),
+        *_next_steps(summary, dry_run=io.dry_run),
+    )
     code = batch.exit_code(summary, fail_on_review=fail_on == "review")
     data = _photos.counts(summary) | {"dry_run": io.dry_run, "policy": given.policy.ref}
     return Result(page=page, data=data, exit=code, records="photos")
 
 
-def surveyed(rules: Rules, dump: Dump) -> Rules:
-    """Let a manifest row name a file by its base name where only one file of the dump bears it."""
+def surveyed(io: Io, rules: Rules, dump: Dump) -> Rules:
+    """Let a manifest row name a file by its base name where only one file of the dump bears it.
+
+    Warns of rows that name nothing in the dump: a path that begins at another folder, most often.
+    """
     from dataclasses import replace
 
     if rules.manifest is None:
         return rules
-    names = (c.source.relative.reveal() for c in dump.candidates)
+    names = [c.source.relative.reveal() for c in dump.candidates]
+    idle = rules.manifest.idle(names)
+    if idle:
+        lines = ", ".join(map(str, idle[:5])) + (", …" if len(idle) > 5 else "")
+        of = f"{len(idle)} of {len(rules.manifest.entries)} rows of the manifest name"
+        io.warn(f"{of} no photo of this dump (line {lines}); paths begin below the folder that is taken in")
     return replace(rules, manifest=rules.manifest.over(names))
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    """Give the line of one file for -v; whose locked group it is in does not stand there."""
+    made = getattr(outcome, "object", None)
+    note = "sealed before" if getattr(outcome, "already", False) else getattr(outcome, "reason", "")
+    return outcome.source.reveal(), outcome.name, str(made)[:8] if made else "-", note
+
+
+def _next_steps(summary: RunSummary, *, dry_run: bool) -> list[Line]:
+    """Say where a person goes on: what is sealed is seen with a key, on another machine if you like."""
+    if dry_run or not summary.done + summary.held:
+        return []
+    text = "next, with your key: medsnap vault ls"
+    if summary.waits:
+        text += "; medsnap policy explain ID says why a photo waits"
+    return [Line(text, Tone.QUIET)]
 
 
 def _host(io: Io, vault: Path, rules: Rules) -> Host:
@@ -142,9 +176,7 @@ def _governed(io: Io, host: Host, rules: Rules, file: Path) -> Rules:
 
     from medsnap.commands._in_force import enforced
 
-    policy = enforced(
-        io, rules.policy, file, vault=host.vault, directory=host.directory, memory=host.folder
-    )
+    policy = enforced(io, rules.policy, file, vault=host.vault, directory=host.directory, memory=host.folder)
     return replace(rules, policy=policy)
 
 
@@ -242,6 +274,7 @@ class _Lines:
     """The run's report file: opened only when asked for, written at the end, mode 0600."""
 
     def __init__(self, path: Path | None) -> None:
+        writable(path)
         self._path = path
         self._lines: list[str] = []
 

@@ -12,6 +12,7 @@ from medsnap.commands._shared import Io, Result, command
 from medsnap.errors import Exit
 from medsnap.model.decision import Verb
 from medsnap.model.outcome import Done, Failed, Held, Outcome, RunSummary, Skipped
+from medsnap.model.study import MatchState
 from medsnap.report.page import Block, Line, Table, Tone
 
 if TYPE_CHECKING:
@@ -45,10 +46,19 @@ def scan(
     """
     rules = _photos.rules(io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset)
     found = _Look()
+    listed = []
     for judged, outcome in _judge(io, paths, rules, models=models, detect=detect, jobs=jobs):
         found.add(judged, outcome)
         io.record(_entry(judged, outcome))
-    page = (*found.page(), _photos.unsigned(rules))
+        if io.verbose:
+            listed.append(_row(judged, outcome))
+    hint = Line("-v lists each file; --format ndjson tells all that is known of it", Tone.QUIET)
+    page = (
+        *_photos.listing(("file", "outcome", "match", "decision", "note"), listed),
+        *found.page(),
+        _photos.unsigned(rules),
+        *(() if io.verbose else (hint,)),
+    )
     data = _photos.counts(found.summary) | {"policy": rules.policy.ref, "verbs": dict(found.verbs)}
     return Result(page=page, data=data, exit=found.exit, records="photos")
 
@@ -96,7 +106,7 @@ def _judge(
     from medsnap.intake.limits import Limits
 
     dump: Dump = batch.find(paths, Limits())
-    rules = surveyed(rules, dump)
+    rules = surveyed(io, rules, dump)
     for left in dump.left:
         yield None, left
     workers = _photos.pool(io, models=models, detect=detect, jobs=jobs, verify_pixels=False)
@@ -139,6 +149,18 @@ def _entry(judged: Judged | None, outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _row(judged: Judged | None, outcome: Outcome) -> tuple[str, ...]:
+    """Give the line of one file for -v: what becomes of it, whose it is, and the first reason."""
+    note = getattr(outcome, "reason", "")
+    if judged is None or judged.settled is None:
+        return outcome.source.reveal(), outcome.name, "-", "-", note
+    decision, match = judged.settled.decision, judged.settled.match
+    why = note or next((f"{v.path} ({v.where})" for v in decision.votes), "")
+    doubts = match.reasons if match.state != MatchState.MATCHED else ()
+    notes = "; ".join(filter(None, (why, *doubts)))
+    return outcome.source.reveal(), outcome.name, str(match.state), str(decision.verb), notes
+
+
 def _features(judged: Judged | None, outcome: Outcome) -> dict[str, Any]:
     """The record of DESIGN 3: file, features with boxes, decision."""
     entry: dict[str, Any] = {"file": outcome.source, "outcome": outcome.name, "features": []}
@@ -176,6 +198,8 @@ class _Look:
     def __init__(self) -> None:
         self.summary = RunSummary()
         self.verbs: Counter[str] = Counter()
+        self.matches: Counter[str] = Counter()
+        self.doubts: Counter[str] = Counter()
         self.reveals: Counter[str] = Counter()
         self.signs: Counter[str] = Counter()
         self.features: dict[str, Counter[str]] = {}
@@ -190,6 +214,10 @@ class _Look:
             return
         decision = judged.settled.decision
         self.verbs[str(decision.verb)] += 1
+        matched = judged.settled.match
+        self.matches[str(matched.state)] += 1
+        if matched.state != MatchState.MATCHED:
+            self.doubts.update(matched.reasons)
         self.signs.update({sign.kind.value.replace("_", " ") for sign in judged.seen.signs})
         self.leaves.update(decision.may_leave_to)
         for state in decision.features:
@@ -214,6 +242,9 @@ class _Look:
             Line(),
             _counter("signs of having been elsewhere", self.signs, "photos"),
             Line(),
+            _counter("whose photos they are", self.matches, "photos"),
+            *_reasons("why not sure", self.doubts),
+            Line(),
             _counter("what the policy would do", self.verbs, "photos"),
             Line(),
             Table(
@@ -234,6 +265,13 @@ class _Look:
         columns = ("feature", *(s.replace("_", " ") for s in states))
         table = Table(columns=columns, rows=rows, right=columns[1:], empty="no photos")
         return [table, Line(), _counter("what the policy says", self.verbs, "photos")]
+
+
+def _reasons(title: str, counted: Counter[str]) -> list[Block]:
+    if not counted:
+        return []
+    rows = tuple((str(n), reason) for reason, n in counted.most_common(8))
+    return [Line(), Table(columns=("photos", title), rows=rows, right=("photos",), wide=title)]
 
 
 def _counter(title: str, counted: Counter[str], unit: str) -> Block:

@@ -39,6 +39,23 @@ class Manifest:
             (twice if base in seen else seen).add(base)
         return replace(self, shared=frozenset(twice))
 
+    def idle(self, relatives: Iterable[str]) -> tuple[int, ...]:
+        """Return the lines of rows whose file or folder is not in the dump; rows by SHA-256 are left out."""
+        files: set[str] = set()
+        folders = {""}
+        for relative in relatives:
+            path = _normal(relative)
+            files |= {path, path.rpartition("/")[2]}
+            while path:
+                path = path.rpartition("/")[0]
+                folders.add(path)
+        return tuple(
+            e.line
+            for e in self.entries
+            if (e.folder is not None and e.folder not in folders)
+            or (e.file is not None and e.sha256 is None and e.file not in files)
+        )
+
     def match(self, relative: str, sha256: Sha256, captured: CaptureFacts) -> Match:
         """Say whose photo this is: the rows of its content, its file and its folders together."""
         path = _normal(relative)

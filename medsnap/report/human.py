@@ -90,10 +90,7 @@ def _room(block: Table, width: int) -> dict[str, int] | None:
 def _stacked(block: Table, widths: dict[str, int]) -> Group:
     """Give each row a line, and the folding column the line below it, indented."""
     lines: list[Text] = [Text(clean(block.title))] if block.title else []
-    rows = [
-        (tuple(n if n != block.wide else "" for n in block.columns), "bold"),
-        *((r, "") for r in block.rows),
-    ]
+    rows = [(block.columns, "bold"), *((r, "") for r in block.rows)]
     for row, style in rows:
         named = dict(zip(block.columns, row, strict=True))
         cells = [
@@ -103,7 +100,7 @@ def _stacked(block: Table, widths: dict[str, int]) -> Group:
         lines.append(Text("  ".join(cells).rstrip(), style=style))
         if named[block.wide]:
             folded = fill(clean(named[block.wide]), 72, initial_indent="    ", subsequent_indent="    ")
-            lines.append(Text(folded))
+            lines.append(Text(folded, style=style))
     return Group(*lines)
 
 

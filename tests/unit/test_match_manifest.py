@@ -198,3 +198,18 @@ def test_matched_means_two_identifiers_and_no_row_that_names_another(rows: list[
 def test_the_order_of_rows_never_matters(rows: list[tuple[str, ...]], rng: object) -> None:
     lines = [f"{a},{m},{i},{b},{e},,,,," for a, m, i, b, e in rows]
     assert match(*lines).state is match(*reversed(lines)).state
+
+
+def test_rows_that_name_nothing_in_the_dump_are_found() -> None:
+    listed = made(
+        f"W/a.jpg,,,{SURE}",
+        f"a.jpg,,,{SURE}",
+        f"W/other.jpg,,,{SURE}",
+        f",,W,{SURE}",
+        f",,DCIM/W,{SURE}",
+        f",,.,{SURE}",
+        f",{OTHER},,{SURE}",
+        f"gone.jpg,{CONTENT},,{SURE}",
+    )
+    assert listed.idle(["W/a.jpg", "V/b/c.jpg"]) == (4, 6)
+    assert listed.idle([]) == (2, 3, 4, 5, 6)
