@@ -79,7 +79,7 @@ def _select(data: Buffer, view: View, out: Assembly) -> list[tuple[str, Tags]]:
         if not number and reduced:
             raise Unsupported("the first picture is a reduced one, as in raw files", where=f"{name}, byte 0")
         if number + 1 < len(view.chain):
-            _check_values(directory)
+            check_values(directory)
         if number and (reduced or bare):
             tiff_carriers.note_directory(directory, name, out, reduced=reduced or bare)
         else:
@@ -88,8 +88,8 @@ def _select(data: Buffer, view: View, out: Assembly) -> list[tuple[str, Tags]]:
     return chosen
 
 
-def _check_values(directory: Directory) -> None:
-    """Refuse a page with a value outside the file where more pages follow: readers stop there, or go on."""
+def check_values(directory: Directory) -> None:
+    """Refuse a directory with a value outside the file: some readers stop there, others go on."""
     for field in directory.fields:
         if not field.whole and field.type in tiff_file.SIZES:
             raise Malformed("a value lies outside the file", where=tiff_file.where(field))

@@ -93,6 +93,7 @@ def _all(data: Buffer, view: View) -> list[tuple[str, Directory]]:
 def _refuse(found: _Found) -> None:
     """Refuse a tag that may change the picture and is not understood."""
     for held in (found.first, found.raw):
+        tiff.check_values(held.directory)
         for tag, field in held.fields.items():
             known = tag in dng.GLOBAL or tag in dng.RAW or tag in dng.SILENT
             if tag in dng.NUMBERS and not known:

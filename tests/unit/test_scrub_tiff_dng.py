@@ -84,6 +84,10 @@ REFUSED: dict[str, tuple[bytes, type[MedsnapError]]] = {
     "a third illuminant": (t.dng(extra={52529: (3, (21,))}), Unsupported),
     "a tag of a later version": (t.dng(extra={52560: (7, SECRET)}), Unsupported),
     "signatures that differ": (t.dng(extra={50931: (2, b"one\0"), 50932: (2, b"two\0")}), Unsupported),
+    "a value outside the file": (
+        t.dng(extra={65001: (1, bytes(9))}).replace(b"\xe9\xfd\1\0\x09\0\0", b"\xe9\xfd\1\0\x09\0\x99"),
+        Malformed,
+    ),
     "a comment in the raw data": (
         t.dng(t.Ifd(t.raw(compression=7).tags, [t.lossless(application=j.segment(0xFE, SECRET))])),
         Unsupported,
