@@ -30,6 +30,10 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     """Plan the clean file. Raises Malformed, Unsupported, TooLarge (ISO/IEC 23008-12)."""
     source = memoryview(data)
     found = view(source)
+    if any(box.type == b"moov" for box in found.boxes):
+        from medsnap.scrub import sequence
+
+        return sequence.plan(source, media, keep)
     _refuse_sequences(found)
     chosen = select(source, found)
     inputs = {r.source: len(r.targets) for r in chosen.references if r.type == b"dimg"}
@@ -60,10 +64,10 @@ def _fresh(data: Buffer, keep: ScrubKeep) -> Fresh:
 
 
 def _refuse_sequences(found: HeifView) -> None:
-    moving = [box for box in found.boxes if box.type in (b"moov", b"moof")]
+    moving = [box for box in found.boxes if box.type == b"moof"]
     if moving or found.brands[0] in SEQUENCE_BRANDS:
         raise Unsupported(
-            "an image sequence cannot be scrubbed yet",
+            "an image sequence without its tracks cannot be scrubbed",
             where=f"{moving[0].name}, byte {moving[0].start}" if moving else "ftyp, byte 8",
             hint="keep the original; export a single still from it",
         )

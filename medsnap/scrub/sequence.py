@@ -122,8 +122,8 @@ def _head(
 
 
 def _ftyp(brands: tuple[bytes, ...]) -> bytes:
-    if not brands or brands[0] not in SEQUENCE_BRANDS:
-        raise Unsupported("the first brand of the file is not one of an image sequence", where="ftyp, byte 8")
+    if not brands or brands[0] not in heif_write.BRANDS | SEQUENCE_BRANDS:
+        raise Unsupported("the first brand of the file is not one of an image", where="ftyp, byte 8")
     kept = dict.fromkeys(brand for brand in brands[1:] if brand in BRANDS)
     return heif_write.box(b"ftyp", brands[0], bytes(4), *kept)
 

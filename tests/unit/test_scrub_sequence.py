@@ -97,7 +97,7 @@ def test_tracks_without_a_still() -> None:
 REFUSED: dict[str, tuple[Callable[[], bytes], type[MedsnapError]]] = {
     "Exif inside a sample": (lambda: Sequence(hide=True).build(), Malformed),
     "fragments": (lambda: Sequence().build() + box(b"moof", b""), Unsupported),
-    "no sequence brand": (lambda: Sequence(brands=(b"heic", b"msf1")).build(), Unsupported),
+    "no brand of images": (lambda: Sequence(brands=(b"isom", b"msf1")).build(), Unsupported),
     "no moov": (lambda: box(b"ftyp", b"msf1", bytes(4)) + box(b"mdat", SECRET), Malformed),
     "messages that still and track share": (
         lambda: Sequence(tracks=[pictures(samples=[sei(5, b"x" * 9) + FAKE_SLICE + sei(5, b"y") + FAKE_SLICE,
@@ -141,6 +141,23 @@ def test_the_second_reader_refuses(name: str) -> None:
         account(data, SEQUENCE)
 
 
-def test_other_types_are_not_for_this_reader() -> None:
+def test_a_still_that_holds_tracks_too() -> None:
+    """The first brand says still, and yet there is a moov: both stay."""
+    sequence = Sequence(brands=(b"heic", b"mif1", b"heic", b"msf1"))
+    data = sequence.build()
+    assert sniff(data) is MediaType.HEIC
+    done = clean(data, MediaType.HEIC)
+    output = done.data(data)
+    assert sniff(output) is MediaType.HEIC
+    assert clean(output, MediaType.HEIC).data(output) == output
+    assert make.read_samples(output) == {t.number: b"".join(t.samples) for t in sequence.tracks}
+    assert still_of(output) == sequence.tracks[0].samples[0]
+    assert SECRET not in output
     with pytest.raises(NotClean):
-        account(good(), MediaType.HEIC)
+        account(output + box(b"free", SECRET), MediaType.HEIC)
+
+
+def test_other_types_are_not_for_this_reader() -> None:
+    for media in (MediaType.HEIC, MediaType.MP4):
+        with pytest.raises(NotClean):
+            account(good(), media)

@@ -26,6 +26,10 @@ def account(data: Buffer, media: MediaType) -> tuple[tuple[str, str], ...]:
     if media not in STILLS:
         raise NotClean("a file of this type cannot be checked", where=media.value)
     file = memoryview(data)
+    if _has_tracks(file):
+        from medsnap.scrub.second import sequence
+
+        return sequence.account(file, media)
     meta = _ftyp(file)
     mdat, name = _header(file, meta)
     if name != b"meta":
@@ -67,6 +71,13 @@ def _header(file: memoryview, at: int) -> tuple[int, bytes]:
     if not at + 8 <= end <= len(file):
         _refuse("a box does not fit", at)
     return end, bytes(file[at + 4 : at + 8])
+
+
+def _has_tracks(file: memoryview) -> bool:
+    """Say whether a moov box stands where the media data of a still would be."""
+    meta = int.from_bytes(file[:4], "big")
+    after = meta + int.from_bytes(file[meta : meta + 4], "big")
+    return bytes(file[after + 4 : after + 8]) == b"moov"
 
 
 def _ftyp(file: memoryview) -> int:

@@ -19,16 +19,17 @@ from medsnap.scrub.second.movie_frames import check_frames
 from medsnap.scrub.second.movie_tracks import eat_movie
 
 SEQUENCES = {MediaType.HEIF_SEQUENCE, MediaType.AVIF_SEQUENCE}
+STILLS = {MediaType.HEIC, MediaType.HEIF, MediaType.AVIF}  # that hold tracks, too
 MAJOR = {"msf1", "hevc", "hevx", "avis"}
 BRANDS = STILL_BRANDS | MAJOR | {"iso8", "iso9", "isom", "mp41", "mp42"}
 
 
 def account(data: Buffer, media: MediaType) -> Facts:
     """Account for every byte of a scrubbed sequence; returns what showing depends on. Raises NotClean."""
-    if media not in SEQUENCES:
+    if media not in SEQUENCES | STILLS:
         raise NotClean("a file of this type cannot be checked", where=media.value)
     file = memoryview(data)
-    at = _ftyp(file)
+    at = _ftyp(file, MAJOR if media in SEQUENCES else STILL_BRANDS)
     found: list[tuple[str, str]] = [("orientation", "1")]
     spans: list[tuple[int, int]] = []
     name, body, end = span(file, at)
@@ -36,6 +37,8 @@ def account(data: Buffer, media: MediaType) -> Facts:
         tables = read_tables(file, body, end)
         found, spans = _still(file, tables)
         name, body, end = span(file, end)
+    elif media in STILLS:
+        raise NotClean("a still without its tables", where=f"byte {at}")
     if name != "moov":
         raise NotClean("no moov box where it should stand", where=f"byte {body}")
     moov = Eater(file, body, end, "moov")
@@ -63,13 +66,13 @@ def _still(file: memoryview, tables: Tables) -> tuple[list[tuple[str, str]], lis
     return list(facts(tables)), [place for source, place in tables.places.values() if source == "file"]
 
 
-def _ftyp(file: memoryview) -> int:
+def _ftyp(file: memoryview, major: set[str]) -> int:
     name, body, end = span(file, 0)
     raw = bytes(file[body:end]) if end - body <= 8 + 4 * len(BRANDS) else b""
     brands = [raw[at : at + 4].decode("latin-1") for at in range(0, len(raw), 4)]
     if name != "ftyp" or len(brands) < 2 or len(raw) % 4 or raw[4:8] != bytes(4):
         raise NotClean("the file type box is not as expected", where="byte 0")
     others = brands[2:]
-    if brands[0] not in MAJOR or not set(others) <= BRANDS or len(others) != len(set(others)):
+    if brands[0] not in major or not set(others) <= BRANDS or len(others) != len(set(others)):
         raise NotClean("an unknown or repeated brand", where="byte 8")
     return end
