@@ -124,9 +124,8 @@ def _unpacked(job: Job, companions: Companions) -> Iterator[Job] | None:
 
 def _members(job: Job, kind: ArchiveKind, status: os.stat_result, companions: Companions) -> Iterator[Job]:
     """List the members folder by folder; their copies lie in a folder named after the archive."""
-    from medsnap.intake import archive, names
+    from medsnap.intake import archive, archive_walk, names
     from medsnap.intake import companions as grouping
-    from medsnap.intake.companions import Found
 
     below = job.target.with_name(archive.stem_of(job.target.name))
     folders: defaultdict[str, list[Found]] = defaultdict(list)
@@ -136,14 +135,8 @@ def _members(job: Job, kind: ArchiveKind, status: os.stat_result, companions: Co
             yield replace(job, shown=shown, held=entry.reason)
             continue
         folder, _, name = entry.path.rpartition("/")
-        found = Found(
-            name=name,
-            source=archive.source_of(job.source, status, entry, entry.path),
-            media=entry.media,
-            archive=names.is_archive(entry.head),
-            takeout=b'"photoTakenTime"' in entry.head,
-        )
-        folders[folder].append(found)
+        source = archive.source_of(job.source, status, entry, entry.path)
+        folders[folder].append(archive_walk.file_of(name, source, entry))
     for folder, files in sorted(folders.items()):
         dropped = dropped_of(grouping.group(files).of, companions)
         for file in sorted(files, key=lambda f: f.name):

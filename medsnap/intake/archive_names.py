@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass, field
 
 MAX_PARTS = 64
+_MAX_PATH = 4096  # bytes
 _MAX_PART = 255  # bytes, what file systems take
 
 
@@ -20,25 +21,31 @@ def safe(name: str) -> str | None:
     parts = [part for part in plain.split("/") if part not in ("", ".")]
     if not parts or len(parts) > MAX_PARTS or ".." in parts:
         return None
-    if any(len(part.encode("utf-8", "surrogatepass")) > _MAX_PART for part in parts):
+    sizes = [len(part.encode("utf-8", "surrogatepass")) for part in parts]
+    if max(sizes) > _MAX_PART or sum(sizes) + len(sizes) > _MAX_PATH:
         return None
     return "/".join(parts)
 
 
 @dataclass(slots=True)
 class Taken:
-    """The paths given away so far: two members must not meet in one place, whatever a disk thinks of case."""
+    """The paths given away so far: two members must not meet in one place, whatever a disk thinks of case.
 
-    files: set[str] = field(default_factory=set)
-    folders: set[str] = field(default_factory=set)
+    A tree, so that many long paths cost no more memory than their names.
+    """
+
+    _files: set[str] = field(default_factory=set)
+    _folders: dict[str, Taken] = field(default_factory=dict)
 
     def take(self, path: str) -> bool:
         """Claim a path; False where it, a folder of it, or a file below it, has been claimed."""
-        folded = unicodedata.normalize("NFC", path).casefold()
-        parts = folded.split("/")
-        above = {"/".join(parts[:n]) for n in range(1, len(parts))}
-        if folded in self.files or folded in self.folders or above & self.files:
+        *folders, name = unicodedata.normalize("NFC", path).casefold().split("/")
+        place = self
+        for folder in folders:
+            if folder in place._files:
+                return False
+            place = place._folders.setdefault(folder, Taken())
+        if name in place._files or name in place._folders:
             return False
-        self.files.add(folded)
-        self.folders |= above
+        place._files.add(name)
         return True

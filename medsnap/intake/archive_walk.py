@@ -11,7 +11,7 @@ from medsnap.intake import archive, companions, names
 from medsnap.intake.archive_entry import Entry, Refused
 from medsnap.intake.companions import Found
 from medsnap.intake.names import Reason
-from medsnap.model.photo import ArchiveKind, Candidate, Companion, Kind
+from medsnap.model.photo import ArchiveKind, Candidate, Companion, Kind, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ def members(path: Path, kind: ArchiveKind, above: str, landing: str | None) -> I
 
     `landing` is the landing folder that it lies in; None: the first folder within. OSError passes.
     """
-    folders: defaultdict[str, list[Entry]] = defaultdict(list)
+    folders: defaultdict[str, list[Found]] = defaultdict(list)
     with archive.opened_archive(path) as file:
         status = archive.status(file)
     for found in archive.entries(path, kind):
@@ -40,19 +40,23 @@ def members(path: Path, kind: ArchiveKind, above: str, landing: str | None) -> I
         if reason is not None:
             yield Left(relative=_join(above, found.path), reason=reason.value)
         else:
-            folders[found.path.rpartition("/")[0]].append(found)
+            folder, _, name = found.path.rpartition("/")
+            source = archive.source_of(path, status, found, _join(above, found.path))
+            folders[folder].append(file_of(name, source, found))
     for folder in sorted(folders):
-        made = [
-            Found(
-                name=entry.path.rpartition("/")[2],
-                source=archive.source_of(path, status, entry, _join(above, entry.path)),
-                media=entry.media,
-                archive=names.is_archive(entry.head),
-                takeout=b'"photoTakenTime"' in entry.head,
-            )
-            for entry in sorted(folders[folder], key=lambda e: e.path)
-        ]
+        made = sorted(folders[folder], key=lambda f: f.name)
         yield from _grouped(made, landing or folder.partition("/")[0] or None)
+
+
+def file_of(name: str, source: Source, entry: Entry) -> Found:
+    """Make the file that companions are looked for among; it does not hold on to the entry's head."""
+    return Found(
+        name=name,
+        source=source,
+        media=entry.media,
+        archive=names.is_archive(entry.head),
+        takeout=b'"photoTakenTime"' in entry.head,
+    )
 
 
 def _join(above: str, path: str) -> str:
