@@ -138,9 +138,9 @@ def directory(data: Buffer, header: Header, at: int) -> Directory:
         raise TooLarge(f"a directory has more than {MAX_FIELDS} entries", where=f"directory, byte {at}")
     behind = at + width + step * count
     if behind + header.word > size:
-        if behind > size:
+        if behind != size:
             raise Malformed("a directory reaches past the end", where=f"directory, byte {at}")
-        following, stop = 0, size  # cut right behind the entries: readers take it as the last one
+        following, stop = 0, size  # the link is missing: readers take the directory as the last one
     else:
         following, stop = header.number(raw[behind : behind + header.word]), behind + header.word
     fields = tuple(_field(raw, header, at + width + step * k) for k in range(count))

@@ -158,6 +158,10 @@ def _ring() -> bytes:
     return bytes(data)
 
 
+def test_a_missing_link_is_the_end() -> None:
+    assert scrub(t.file(t.picture())[:-4]) == scrub(t.file(t.picture()))
+
+
 def test_a_ring_of_directories_ends() -> None:
     assert scrub(_ring()) == scrub(t.file(t.picture()))
 
@@ -172,6 +176,7 @@ REFUSED: dict[str, tuple[bytes, type[MedsnapError]]] = {
     "no directory": (b"II*\0" + bytes(8), Malformed),
     "directory outside": (b"II*\0\xff\xff\0\0" + bytes(8), Malformed),
     "next directory outside": (t.file(t.picture())[:-4] + b"\xff\xff\xff\x7f", Malformed),
+    "a cut link": (t.file(t.picture())[:-1], Malformed),
     "BigTIFF with 4-byte offsets": (b"II+\0\x04\0\0\0" + bytes(16), Malformed),
     "a value outside, and more pages": (
         t.file(t.picture(extra={700: (1, bytes(9))}), t.picture()).replace(
