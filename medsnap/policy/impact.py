@@ -66,8 +66,8 @@ def redecided(policy: Policy, evidence: Evidence, study: Iterable[str], now: dat
 
 def effect(old: Policy, new: Policy, before: Decision, after: Decision) -> Effect:
     """Compare two decisions on one photo."""
-    gains = _more(before, after)
-    loses = _more(after, before)
+    gains = _more(new, before, after)
+    loses = _more(new, after, before)
     move = _move(new, before, after, gains, loses)
     path = _cause(before, after, gains if move is Move.OPENS else loses, opens=move is Move.OPENS)
     return Effect(
@@ -99,10 +99,14 @@ def _waits(before: Decision, after: Decision) -> bool:
     return before.verb in _LATER and after.verb in _LATER
 
 
-def _more(one: Decision, other: Decision) -> tuple[str, ...]:
-    """Name the targets and roles that the other decision gives and the one does not."""
+def _more(policy: Policy, one: Decision, other: Decision) -> tuple[str, ...]:
+    """Name the targets and roles that the other decision gives and the one does not.
+
+    A locked group further back has other roles; that is no gain, for the order of groups is law (M2).
+    """
     targets = (name for name in other.may_leave_to if name not in one.may_leave_to)
-    roles = (role for role in other.opened_by if role not in one.opened_by)
+    further = policy.rank(other.compartment) > policy.rank(one.compartment)
+    roles = () if further else tuple(role for role in other.opened_by if role not in one.opened_by)
     return (*targets, *roles)
 
 
