@@ -226,7 +226,7 @@ class Policy:
     root: str = ""  # the policy at the top: its own id, or that of its parent
     refused: str = ""  # why it is not in force whatever the date (M16)
     text: str = field(default="", repr=False, compare=False)  # the file as it is: what the digest covers
-    tree: Item | None = field(default=None, repr=False, compare=False)  # the effective values with their lines
+    tree: Item | None = field(default=None, repr=False, compare=False)  # effective, with lines
     parent: Policy | None = field(default=None, repr=False)  # what it `extends`, as it stands alone
     also: Policy | None = field(default=None, repr=False)  # itself under the parent in force now (M11)
 
