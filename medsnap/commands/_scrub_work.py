@@ -19,7 +19,7 @@ from medsnap.model.rewrite import Buffer, Keep, Rewrite
 from medsnap.platform import WINDOWS
 
 if TYPE_CHECKING:
-    from medsnap.scrub import ScrubKeep, ScrubReport
+    from medsnap.scrub import Scrubbed, ScrubKeep, ScrubReport
 
 MAX_FILE = 4 << 30  # bytes
 MAX_MEMBER = 1 << 30  # bytes of an archive's member, which is held in memory
@@ -135,14 +135,26 @@ def _scrub(job: Job, setup: Setup) -> Done:
         done = replace(done, coded_sha256=coded_digest(scrubbed.rewrite, data))
     if setup.into is not None:
         stamp = {Times.NOW: None, Times.KEEP: mtime, Times.RESET: _FIXED_DAY}[setup.times]
-        write(setup.into, target, job.token, lambda put: _pieces(scrubbed.rewrite, data, put), mtime=stamp)
+        write(setup.into, target, job.token, lambda put: proven(scrubbed, data, put), mtime=stamp)
     return done
 
 
-def _pieces(rewrite: Rewrite, data: Buffer, put: Callable[[Buffer], object]) -> None:
+def proven(scrubbed: Scrubbed, data: Buffer, put: Callable[[Buffer], object]) -> None:
+    """Write the copy. A mapped file can change under our hands: what is written must be what was proven."""
     from medsnap.scrub import apply
 
-    apply(rewrite, data, put)
+    if isinstance(data, bytes):
+        apply(scrubbed.rewrite, data, put)
+        return
+    made = hashlib.sha256()
+
+    def write_and_count(piece: Buffer) -> None:
+        made.update(piece)
+        put(piece)
+
+    apply(scrubbed.rewrite, data, write_and_count)
+    if made.hexdigest() != scrubbed.report.sha256_out:
+        raise IoFailed("the file changed while it was read", hint="scrub it again when nobody writes to it")
 
 
 def coded_digest(rewrite: Rewrite, data: Buffer) -> str:

@@ -115,6 +115,27 @@ def test_two_gigabytes_need_little_memory(tmp_path: Path) -> None:
     assert peak < LIMIT
 
 
+def test_a_clip_that_changes_while_it_is_read_gets_no_copy(tmp_path: Path) -> None:
+    from medsnap.commands._scrub_work import proven
+    from medsnap.errors import IoFailed
+
+    movie = Movie([video()])
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(movie.build())
+    with path.open("r+b") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        view = memoryview(mapped)
+        done = clean(view, MediaType.MP4)
+        written: list[bytes] = []
+        proven(done, view, lambda piece: written.append(bytes(piece)))
+        assert hashlib.sha256(b"".join(written)).hexdigest() == done.report.sha256_out
+        handle.seek(path.read_bytes().index(movie.tracks[0].samples[0]) + 20)
+        handle.write(b"Jane")
+        handle.flush()
+        with pytest.raises(IoFailed):
+            proven(done, view, written.append)
+        view.release()
+
+
 def test_mapped_files_read_alike(tmp_path: Path) -> None:
     data = Movie([video(), sound()]).build()
     path = tmp_path / "clip.mp4"
