@@ -28,16 +28,16 @@ $(VENV)/bin/python:
 
 $(STAMP): pyproject.toml | $(VENV)/bin/python
 	@echo "installing medsnap into .venv (a few minutes the first time) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[all]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[all]'
 	@touch $@
 
 $(DEV_STAMP): $(STAMP)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group dev
 	@touch $@
 
 models: $(STAMP)
-	@MEDSNAP_MODELS=$(MODELS) $(BIN)/medsnap models install --quiet
+	@MEDSNAP_MODELS=$(MODELS) $(BIN)/medsnap models install --quiet >/dev/null
 
 demo: $(STAMP) models
 	@MEDSNAP_MODELS=$(MODELS) $(BIN)/medsnap demo $(DEMO_DIR)
@@ -53,7 +53,7 @@ bench: $(DEV_STAMP) models
 
 deep: $(DEV_STAMP) models
 	@MEDSNAP_MODELS=$(MODELS) $(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group deep
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group deep
 	@nice $(BIN)/python -m tests.fuzz deep --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
 
 wheelhouse: $(STAMP)

@@ -125,7 +125,7 @@ def test_the_readme_s_table_of_patients_is_one_that_ingest_reads(tmp_path: Path)
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     [block] = re.findall(r"```csv\n(.*?)```", text, flags=re.DOTALL)
     (tmp_path / "today.csv").write_text(block, encoding="utf-8")
-    folder = tmp_path / "dump" / "101APPLE"
+    folder = tmp_path / "dump" / "DCIM" / "101APPLE"
     folder.mkdir(parents=True)
     day = dump.make(tmp_path / "day", seed=3, now=datetime(2026, 3, 2, tzinfo=UTC).date())
     photo = next(p for p in sorted(day.dump.rglob("*.JPG")))
