@@ -41,6 +41,8 @@ class _State:
 def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     """Plan the rewrite of a GIF. Raises Malformed, Unsupported, TooLarge."""
     view = gif.view(data)
+    if view.size > lzw.MAX_CODED:
+        raise TooLarge("too much LZW data", where="byte 0")
     state = _State()
     out = state.out
     state.loop = _loop(data, view)

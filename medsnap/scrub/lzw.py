@@ -1,17 +1,20 @@
 """Where an LZW stream ends: followed for its lengths only, against what the picture must have.
 
 Bytes behind the end code, or behind the last pixel, are read by no decoder and could hold anything.
+The decoder's table is kept without its strings: only how long each is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from medsnap.errors import Malformed
 from medsnap.model.rewrite import Buffer
 
+MAX_CODED = 64 << 20  # bytes of one file: following codes one by one takes about a second a megabyte
 _WIDEST = 12  # bits of a code (GIF89a appendix F, TIFF 6.0 section 13)
+_PAD = bytes(2)  # so that a window of three bytes fits at the last code
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,82 +30,75 @@ def gif_end(pieces: Iterable[Buffer], minimum: int, wanted: int, where: str) -> 
     """Follow the LZW data of a GIF frame: least significant bit first. Raises Malformed."""
     if not 1 <= minimum <= 8:
         raise Malformed("the LZW code size of a frame is none", where=where)
-    table = _Table(clear=1 << minimum, wanted=wanted, early=0, where=where)
-    held = bits = used = 0
-    for piece in pieces:
-        for byte in piece:
-            held |= byte << bits
-            bits += 8
-            used += 1
-            while bits >= table.width:
-                width = table.width
-                code = held & (1 << width) - 1
-                held >>= width
-                bits -= width
-                if table.take(code, used):
-                    return End(table.end, table.total, True)
-    whole = table.total >= wanted
-    return End(table.end if whole else used, table.total, whole)
+    data = b"".join(pieces)
+    padded, bits = data + _PAD, 8 * len(data)
+    clear = 1 << minimum
+    at = total = last = done = 0
+    lengths: list[int] = []
+    width, base = minimum + 1, clear + 2  # base: the codes that need no table
+    while at + width <= bits:
+        byte = at >> 3
+        window = padded[byte] | padded[byte + 1] << 8 | padded[byte + 2] << 16
+        code = window >> (at & 7) & (1 << width) - 1
+        at += width
+        if code < clear:
+            length = 1
+        elif code == clear:
+            if done and not last:
+                break  # a second clear code: no end will come
+            lengths, width, last = [], minimum + 1, 0
+            continue
+        elif code == clear + 1:
+            return End(at + 7 >> 3, total, True)
+        else:
+            length = 0
+        if done:
+            break  # samples behind the last one
+        if last and base + len(lengths) < 1 << _WIDEST:
+            lengths.append(last + 1)
+            width += base + len(lengths) == 1 << width and width < _WIDEST
+        last = length or _length(lengths, code - base, last, where)
+        total += last
+        if total >= wanted:
+            done = at + 7 >> 3
+    return End(done or len(data), total, bool(done))
 
 
 def tiff_end(data: Buffer, wanted: int, where: str) -> End:
     """Follow the LZW data of a TIFF strip or tile: most significant bit first. Raises Malformed."""
-    table = _Table(clear=256, wanted=wanted, early=1, where=where)
-    held = bits = used = 0
-    for byte in data:
-        held = (held << 8 | byte) & 0xFFFFF
-        bits += 8
-        used += 1
-        while bits >= table.width:
-            bits -= table.width
-            if table.take(held >> bits & (1 << table.width) - 1, used):
-                return End(table.end, table.total, True)
-    whole = table.total >= wanted
-    return End(table.end if whole else used, table.total, whole)
+    padded, bits = bytes(data) + _PAD, 8 * len(data)
+    at = total = last = done = 0
+    lengths: list[int] = []
+    width = 9
+    while at + width <= bits:
+        byte = at >> 3
+        window = padded[byte] << 16 | padded[byte + 1] << 8 | padded[byte + 2]
+        code = window >> 24 - width - (at & 7) & (1 << width) - 1
+        at += width
+        if code < 256:
+            length = 1
+        elif code == 256:
+            if done and not last:
+                break
+            lengths, width, last = [], 9, 0
+            continue
+        elif code == 257:
+            return End(at + 7 >> 3, total, True)
+        else:
+            length = 0
+        if done:
+            break
+        if last and 258 + len(lengths) < 1 << _WIDEST:
+            lengths.append(last + 1)
+            width += 259 + len(lengths) == 1 << width and width < _WIDEST  # one entry early
+        last = length or _length(lengths, code - 258, last, where)
+        total += last
+        if total >= wanted:
+            done = at + 7 >> 3
+    return End(done or len(data), total, bool(done))
 
 
-@dataclass(slots=True)
-class _Table:
-    """The decoder's table without its strings: only how long each is."""
-
-    clear: int
-    wanted: int
-    early: int  # TIFF widens its codes one entry before they need it
-    where: str
-    width: int = 0
-    last: int = 0  # length of the string before; 0 directly behind a clear code
-    total: int = 0
-    end: int = 0  # bytes used when the last pixel was there
-    lengths: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._reset()
-
-    def _reset(self) -> None:
-        self.lengths = [1] * (self.clear + 2)
-        self.width = self.clear.bit_length()
-        self.last = 0
-
-    def take(self, code: int, used: int) -> bool:
-        """Take one code; say whether the stream is over, with `end` bytes of it used."""
-        if code == self.clear + 1:
-            self.end = used
-            return True
-        if code == self.clear:
-            over = self.total >= self.wanted and not self.last  # a second clear code: no end will come
-            self._reset()
-            return over
-        if self.total >= self.wanted:
-            return True  # values behind the last pixel
-        lengths = self.lengths
-        if self.last and len(lengths) < 1 << _WIDEST:
-            lengths.append(self.last + 1)
-            if len(lengths) == (1 << self.width) - self.early and self.width < _WIDEST:
-                self.width += 1
-        if code >= (len(lengths) if self.last else self.clear):
-            raise Malformed("the compressed picture is broken", where=self.where)
-        self.last = lengths[code]
-        self.total += self.last
-        if self.total >= self.wanted:
-            self.end = used
-        return False
+def _length(lengths: list[int], entry: int, last: int, where: str) -> int:
+    if not last or entry >= len(lengths):
+        raise Malformed("the compressed picture is broken", where=where)
+    return lengths[entry]

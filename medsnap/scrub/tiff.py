@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
-from medsnap.errors import Malformed, MedsnapError, Unsupported
+from medsnap.errors import Malformed, MedsnapError, TooLarge, Unsupported
 from medsnap.formats import tiff as tolerant
 from medsnap.formats import tiff_file
 from medsnap.formats.tiff_file import Directory, Field, View
 from medsnap.model.carrier import CarrierAction, CarrierKind, Reveals
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Keep, Rewrite
-from medsnap.scrub import exif, icc, tiff_carriers, tiff_coded, tiff_jpeg, tiff_page, tiff_write
+from medsnap.scrub import exif, icc, lzw, tiff_carriers, tiff_coded, tiff_jpeg, tiff_page, tiff_write
 from medsnap.scrub import tiff_tags as tags
 from medsnap.scrub.core import Assembly, ScrubKeep
 from medsnap.scrub.icc_minimal import minimal
@@ -32,7 +32,6 @@ _COMPRESSIONS = frozenset(
 _PHOTOMETRICS = frozenset({0, 1, 2, 3, 4, 5, 6, 8, 9})
 _RAW = frozenset({32803, 34892})
 _INDEXED = 3
-_MAX_BYTES = 2 << 30  # decoded, over all pages
 
 
 def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
@@ -158,6 +157,9 @@ def blocks(data: Buffer, picture: Picture, frames: frozenset[int], out: Assembly
     """Return what is kept of each strip or tile: its coded data up to their end."""
     made: list[Block] = []
     seen: dict[tuple[int, int], Block] = {}
+    coded = sum(unit.stop - unit.start for unit in picture.units)
+    if picture.compression == tiff_page.LZW and coded > lzw.MAX_CODED:
+        raise TooLarge("too much LZW data", where=f"byte {picture.units[0].start}")
     for unit in picture.units:
         key = (unit.start, unit.stop)
         if key not in seen:
