@@ -121,7 +121,7 @@ def make_heics(folder: Path, count: int) -> None:
     for _ in range(4):
         out = io.BytesIO()
         Image.frombytes("RGB", (256, 256), dice.randbytes(3 << 16)).resize((512, 512), 3).save(
-            out, "HEIF", quality=28
+            out, "HEIF", quality=20
         )
         tiles.append(heif._parts_of(out.getvalue(), b"hvcC"))
     for number in range(count):
