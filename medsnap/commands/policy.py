@@ -69,7 +69,14 @@ def _finding(finding: LintFinding) -> dict[str, Any]:
 
 
 @command()
-def show(io: Io, file: PolicyFile, effective: Effective = False) -> Result:
+def show(
+    io: Io,
+    file: PolicyFile,
+    effective: Effective = False,
+    board: Annotated[
+        bool, typer.Option("--board", help="In sentences, without YAML: two pages to print (-o FILE.html).")
+    ] = False,
+) -> Result:
     """Show what a policy says, line by line; with --effective also what baseline adds.
 
     Examples:
@@ -77,11 +84,17 @@ def show(io: Io, file: PolicyFile, effective: Effective = False) -> Result:
       medsnap policy show hospital.yaml
 
       medsnap policy show little-clinic --effective
+
+      medsnap policy show hospital --board -o board.html
     """
     from medsnap import policy
     from medsnap.model.codec import to_json
 
     loaded = policy.load(resolved(file), now=io.now)
+    if board:
+        from medsnap.commands import policy_board
+
+        return policy_board.board(io, loaded)
     settings = [s for s in policy.show(loaded) if effective or not s.inherited]
     for setting in settings:
         io.record({"type": "setting", **to_json(setting)})
