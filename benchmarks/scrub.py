@@ -8,6 +8,7 @@ Tools that work in place get a fresh copy first, which is not timed: in the tabl
 the reading and writing of a copy that all others do. `--photos` measures a folder of real JPEGs.
 """
 
+# ruff: noqa: PLC0415 - only what a run needs is imported, and medsnap's own start is measured
 from __future__ import annotations
 
 import argparse
