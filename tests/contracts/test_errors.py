@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from medsnap import errors
+from medsnap import cli, errors
 from medsnap.cli import root
 from medsnap.commands._main import run
 from medsnap.errors import SEVERITY, Exit, MedsnapError, worst
@@ -163,8 +163,31 @@ def test_a_wrong_input_is_told_once(
     assert not (tmp_path / "new").exists(), "an error left something behind"
 
 
-def test_every_command_is_tried() -> None:
-    assert set(WRONG) == set(COMMANDS)
+def _all_absent(name: str) -> list[str]:
+    """Give a command everything that it requires, each naming something that is not there."""
+    words = []
+    for parameter in cli._load(COMMANDS[name]).params:
+        if parameter.required:
+            value = next(iter(getattr(parameter.type, "choices", ())), "absent")
+            option = [parameter.opts[0]] if parameter.param_type_name == "option" else []
+            words += [*option, str(getattr(value, "value", value))]
+    return words
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_says_that_what_it_was_given_is_absent(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For every command of the table, also those that nobody wrote a case for above."""
+    words = [*name.split(), *_all_absent(name), "--config", str(tmp_path / "absent"), "--format", "json"]
+    code, out, err = told(words, capsys)
+    assert code in (Exit.NO_INPUT, Exit.USAGE), out + err
+    the_error(out, code)
+    assert "Traceback" not in err
+
+
+def test_no_case_speaks_of_a_command_that_is_gone() -> None:
+    assert set(WRONG) <= set(COMMANDS)
 
 
 def test_ids_of_errors_are_unique_and_their_codes_known() -> None:
