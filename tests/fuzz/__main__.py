@@ -59,13 +59,16 @@ class Ran:
     runs: int
     seconds: int
     cover: str
+    slowest: str  # seconds of one input
+    memory: str  # MiB at most
     finding: str
 
     def line(self) -> str:
         """One line of the log."""
         end = f"FINDING: {self.finding}" if self.finding else "no finding"
         return (
-            f"{self.name:9} {self.seconds:6} s {self.runs:10} runs  edges and features {self.cover:14} {end}"
+            f"{self.name:9} {self.seconds:6} s {self.runs:10} runs  edges/features {self.cover:12} "
+            f"slowest {self.slowest:>2} s, {self.memory:>4} MiB  {end}"
         )
 
 
@@ -82,7 +85,7 @@ def deep(name: str, seconds: int, work: Path, seeds: Path | None) -> Ran:
     command = [
         sys.executable, "-m", "tests.fuzz", "one", name, str(known), f"-dict={words}",
         f"-max_total_time={seconds}", f"-timeout={SECONDS_AN_INPUT}", f"-rss_limit_mb={MEMORY}",
-        f"-max_len={LARGEST}", f"-artifact_prefix={found}/{name}-", "-verbosity=1", "-len_control=20",
+        f"-max_len={LARGEST}", f"-artifact_prefix={found}/{name}-", "-print_final_stats=1", "-len_control=20",
     ]  # fmt: skip
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
     (work / f"{name}.log").write_text(ran.stderr + ran.stdout)
@@ -90,7 +93,13 @@ def deep(name: str, seconds: int, work: Path, seeds: Path | None) -> Ran:
     done, cover = _DONE.search(said), _COVER.findall(said)
     finding = "" if ran.returncode == 0 and done else _why(said, ran.returncode)
     runs, took = (int(done[1]), int(done[2])) if done else (0, 0)
-    return Ran(name, runs, took, "/".join(cover[-1]) if cover else "-", finding)
+    slowest, memory = (_stat(said, what) for what in ("slowest_unit_time_sec", "peak_rss_mb"))
+    return Ran(name, runs, took, "/".join(cover[-1]) if cover else "-", slowest, memory, finding)
+
+
+def _stat(said: str, what: str) -> str:
+    found = re.search(rf"stat::{what}:\s+(\d+)", said)
+    return found[1] if found else "-"
 
 
 def _first(target: Target, seeds: Path | None) -> Iterator[bytes]:
