@@ -25,6 +25,7 @@ class Part:
     packed: int | None = None
     crc32: int | None = None
     local_name: bytes | None = None
+    data: bytes | None = None  # what stands in the archive
     header: int | None = None  # where the directory says that its header lies
 
 
@@ -39,6 +40,7 @@ def zipped(*parts: Part, tail: bytes = b"", between: bytes = b"") -> bytes:
     body, table = b"", b""
     for part in parts:
         data = raw_deflate(part.content) if part.method == 8 else part.content
+        data = data if part.data is None else part.data
         size = len(part.content) if part.size is None else part.size
         packed = len(data) if part.packed is None else part.packed
         crc = zlib.crc32(part.content) if part.crc32 is None else part.crc32

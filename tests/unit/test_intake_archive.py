@@ -174,12 +174,28 @@ def test_a_quoted_overlap_bomb_is_refused(tmp_path: Path) -> None:
     assert say.OVERLAP in bad.values()
 
 
+def test_bytes_behind_a_stream_that_fills_a_piece(tmp_path: Path) -> None:
+    """The stream ends where a read of 64 KiB ends, so the inflater alone does not see what follows."""
+    content = Random(2).randbytes(65_526)
+    data = b""
+    for last, block in ((0, content[:60_000]), (1, content[60_000:])):
+        size = len(block)
+        data += bytes((last,)) + size.to_bytes(2, "little") + (0xFFFF ^ size).to_bytes(2, "little") + block
+    assert len(data) == 64 << 10
+    good, bad = look(tmp_path, zipped(Part(content=content, data=data), GOOD))
+    assert (good, bad) == ({"a.jpg": content, "good.jpg": PHOTO}, {})
+    good, bad = look(tmp_path, zipped(Part(content=content, data=data + b"secret"), GOOD))
+    assert good == {"good.jpg": PHOTO}
+    assert "longer" in bad["a.jpg"]
+
+
 BROKEN = {
     "cut": lambda z: z[: len(z) // 2],
     "no end": lambda z: z[:-22],
     "bytes before": lambda z: b"MZ" + z,
     "bytes behind": lambda z: z + b"x",
     "bytes before the directory": lambda z: z.replace(b"PK\x01\x02", b"xPK\x01\x02", 1),
+    "bytes behind the directory": lambda z: z[:-22] + b"secret" + z[-22:],
     "parts": lambda z: z[:-18] + b"\x01" + z[-17:],
     "empty": lambda z: b"",
 }

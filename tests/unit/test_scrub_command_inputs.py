@@ -78,6 +78,13 @@ def test_an_archive_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert written(tmp_path / "out") == {"p/1.jpg": scrub(PHOTO)}
 
 
+def test_two_refused_members_do_not_collide(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "p.zip").write_bytes(a.library_zip({"../1.jpg": PHOTO, "../2.jpg": PHOTO, "3.jpg": PHOTO}))
+    code, data = run(capsys, tmp_path / "p.zip", "-o", tmp_path / "out")
+    assert (code, data["held"], data["done"]) == (3, 2, 1)
+    assert written(tmp_path / "out") == {"p/3.jpg": scrub(PHOTO)}
+
+
 def test_two_archives_for_one_folder_are_refused_before_anything_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -252,6 +252,13 @@ def test_another_exif_item_in_a_clean_heif_is_not_clean(at: int) -> None:
     assert dict(said or ())["kept"] != dict(reader.account(out, media) or ())["kept"]
 
 
+def test_an_exif_item_never_turns_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    told_twice = Fresh(make="Maker", orientation=6)
+    monkeypatch.setattr("medsnap.scrub.heif._fresh", lambda data, keep: told_twice)
+    with pytest.raises(NotClean, match="Exif item"):
+        clean(heic(old()))
+
+
 def test_a_heif_without_the_wish_has_no_exif_item() -> None:
     data = heic(old())
     out = clean(data).data(data)
