@@ -55,6 +55,13 @@ def _swap(data: bytes, old: bytes, new: bytes) -> bytes:
     return data.replace(old, new, 1)
 
 
+def _between(data: bytes) -> bytes:
+    """Put a byte before the last of two strips of 72 bytes, and count it in its offset."""
+    last = (len(data) - 72).to_bytes(4, "little")
+    moved = (len(data) - 71).to_bytes(4, "little")
+    return _swap(data[:-72], last, moved) + b"E" + data[-72:]
+
+
 HIDING: dict[str, tuple[bytes, MediaType]] = {
     "a byte at the end": (_GOOD + b"\0", T),
     "another type": (_GOOD, MediaType.JPEG),
@@ -93,6 +100,8 @@ HIDING: dict[str, tuple[bytes, MediaType]] = {
         _laid(t.file(t.Ifd({**_JPEG.tags, 347: (7, b"\xff\xd8\xff\xfe\0\4ab\xff\xd9")}, _JPEG.strips))),
         T,
     ),
+    "a pad byte that is not zero": (_swap(_DNG, b"Phone X1\0\0", b"Phone X1\0E"), D),
+    "a byte between strips": (_between(_TWO), T),
     "a model with a tail": (_swap(_DNG, b"Phone X1\0", b"Phone\0X1\0"), D),
     "an unknown opcode": (_swap(_DNG, t.OPCODES[:8], t.OPCODES[:7] + b"\x63"), D),
     "opcodes that are more": (_swap(_DNG, t.OPCODES[:4], b"\0\0\0\2"), D),
