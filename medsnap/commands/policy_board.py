@@ -10,6 +10,7 @@ from medsnap.report.page import Block, Line, Tone
 if TYPE_CHECKING:
     from medsnap.policy import Policy
     from medsnap.policy.board import Chapter
+    from medsnap.report.board_html import Sheet
 
 _NOTE = "Each sentence names the lines of the file that say it. What the file leaves open, baseline says."
 
@@ -49,28 +50,26 @@ def _file(io: Io, policy: Policy, found: tuple[Chapter, ...], data: dict[str, An
     )
 
 
-def _sheet(policy: Policy, found: tuple[Chapter, ...]) -> Any:
-    from medsnap.policy.board import listed
+def _sheet(policy: Policy, found: tuple[Chapter, ...]) -> Sheet:
     from medsnap.report.board_html import Sheet
 
     ref = policy.ref
-    seats = tuple(
-        (
-            seat.name,
-            f"{seat.sign} of {listed(seat.people, 'or')}"
-            if seat.sign < len(seat.people)
-            else listed(seat.people),
-        )
-        for seat in policy.seats
-    )
+    seats = tuple((seat.name, _signers(seat.people, seat.sign)) for seat in policy.seats)
     return Sheet(
         title=policy.title or ref.policy,
         subtitle=f"{ref.policy}, version {ref.version}",
         notes=(_NOTE,),
         chapters=tuple((c.title, tuple((s.text, s.where) for s in c.sentences)) for c in found),
         seats=seats,
-        foot=f"SHA-256 of the file {ref.digest}; with what it inherits {ref.effective}; baseline {ref.baseline}.",
+        foot=f"SHA-256 of the file {ref.digest}; with what it inherits {ref.effective};"
+        f" baseline {ref.baseline}.",
     )
+
+
+def _signers(people: tuple[str, ...], needed: int) -> str:
+    from medsnap.policy.board import listed
+
+    return f"{needed} of {listed(people, 'or')}" if needed < len(people) else listed(people)
 
 
 def _page(policy: Policy, found: tuple[Chapter, ...]) -> tuple[Block, ...]:

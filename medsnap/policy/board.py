@@ -46,6 +46,25 @@ def chapters(policy: Policy) -> tuple[Chapter, ...]:
     return tuple(chapter for chapter in made if chapter.sentences)
 
 
+_WORDS: Final = {
+    "captured_at": "the time of capture",
+    "device": "the device",
+    "orientation": "the orientation",
+    "colour_profile": "the colour profile",
+    "everything_else": "everything else",
+    "detection.person_looks": "when a person looks",
+    "detection.cannot_appear_in": "what cannot appear in a view",
+    "exports": "where photographs go",
+    "ios": "iOS",
+    "android": "Android",
+}
+
+
+def _named(paths: Iterable[str]) -> list[str]:
+    """Name keys of the language in words: "features.scar" is "scar"."""
+    return [_WORDS.get(path, path.rpartition(".")[2]) for path in paths]
+
+
 def listed(words: Iterable[str], last: str = "and") -> str:
     """Write "a, b and c"; underscores and hyphens of names become spaces."""
     names = [str(word).replace("_", " ") for word in words]
@@ -84,12 +103,12 @@ def _decides(policy: Policy) -> Iterator[Sentence]:
         yield _say(policy, "departments", text)
     relax = policy.settings.get("departments_may_relax")
     if isinstance(relax, list) and relax:
-        text = f"A department may tighten everything, and loosen only: {listed(relax)}."
+        text = f"A department may tighten everything, and loosen only: {listed(_named(relax))}."
         yield _say(policy, "departments_may_relax", text)
     waivers = _section(policy, "waivers")
     if waivers:
         never = waivers.get("never_for") or []
-        beside = f", never for {listed(never, 'or')}" if never else ""
+        beside = f", never for {listed(_named(never), 'or')}" if never else ""
         signed = listed(waivers["signed_by"])
         text = f"Exceptions end after {waivers['at_most']} at most and are signed by {signed}{beside}."
         yield _say(policy, "waivers", text)
@@ -126,7 +145,9 @@ def _taken(policy: Policy) -> Iterator[Sentence]:
         yield Sentence(f"A photograph from {_DEVICE_WORDS[kind]} {_fate(rule)}.", rule.where)
     floors = devices.managed.os_at_least
     if floors:
-        oldest = listed(f"{name} {'.'.join(map(str, floor))}" for name, floor in floors.items())
+        oldest = listed(
+            f"{_WORDS.get(name, name)} {'.'.join(map(str, floor))}" for name, floor in floors.items()
+        )
         yield Sentence(
             f"A managed device must run at least {oldest}; otherwise its photographs wait.",
             devices.managed.where_os,
@@ -190,8 +211,12 @@ def _scrubbed(policy: Policy) -> Iterator[Sentence]:
         if keys:
             plural = words[choice].replace("stays", "stay").replace("is ", "are ", 1)
             verb = words[choice] if len(keys) == 1 else plural
-            text = f"{listed(keys).capitalize()} {verb}. "
-            yield Sentence(text.strip(), places(policy.where(f"scrub.{k}") for k in keys))
+            text = _upper(f"{listed(_named(keys))} {verb}.")
+            yield Sentence(text, places(policy.where(f"scrub.{k}") for k in keys))
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _opened(policy: Policy) -> Iterator[Sentence]:
@@ -284,7 +309,8 @@ def _looked(policy: Policy) -> Iterator[Sentence]:
         yield _say(policy, "manifest.may_clear", f"The capturing clinician's word settles: {names}.")
     if policy.review.by:
         within = f" within {policy.review.within}" if policy.review.within else ""
-        yield Sentence(f"{listed(policy.review.by).capitalize()} looks{within}.", policy.review.where)
+        text = f"What waits is looked at by the role {listed(policy.review.by, 'or the role')}{within}."
+        yield Sentence(text, policy.review.where)
 
 
 def _goes(policy: Policy) -> Iterator[Sentence]:
@@ -310,8 +336,8 @@ def _kept(policy: Policy) -> Iterator[Sentence]:
     if glass:
         never = f", never for {listed(glass['never'], 'or')}" if glass.get("never") else ""
         text = (
-            f"In an emergency {listed(glass['open_to'], 'or')} may open for {glass['lasts']};"
-            f" {listed(glass['tell'])} is told{never}."
+            f"In an emergency the role {listed(glass['open_to'], 'or')} may open for {glass['lasts']};"
+            f" the role {listed(glass['tell'])} is told{never}."
         )
         yield _say(policy, "break_glass", text)
     else:

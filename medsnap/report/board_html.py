@@ -21,6 +21,7 @@ class Sheet:
     foot: str
 
 
+_CSP = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
 :root { color-scheme: light; --ink: #1b1f24; --soft: #5b6570; --line: #cfd6dd; --accent: #0b5563; }
 * { box-sizing: border-box; }
@@ -37,11 +38,12 @@ li { margin: 0 0 .32rem; break-inside: avoid; orphans: 2; widows: 2; }
 .where { color: var(--soft); font: .74em/1.2 "DejaVu Sans Mono", Consolas, monospace; white-space: nowrap; }
 .long { white-space: normal; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; margin-top: .5rem; }
-th, td { border-bottom: 1px solid var(--line); text-align: left; vertical-align: bottom; padding: .5rem .6rem .3rem 0; }
+th, td { border-bottom: 1px solid var(--line); text-align: left; vertical-align: bottom;
+  padding: .5rem .6rem .3rem 0; }
 th { font-size: .8rem; color: var(--soft); font-weight: normal; }
 td.blank { width: 34%; } td.date { width: 16%; }
 footer { margin-top: .75rem; color: var(--soft); font-size: .78rem; overflow-wrap: anywhere; }
-.sign { break-inside: avoid; }
+.sign { break-inside: avoid; margin-top: 1rem; }
 @media (max-width: 40rem) {
   body { padding: 1rem .8rem 2rem; } td.blank, td.date, th.blank, th.date { display: none; }
 }
@@ -63,7 +65,7 @@ def render(sheet: Sheet) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{_CSP}">\n'
         f"<title>{_text(sheet.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<header><h1>{_text(sheet.title)}</h1><p>{_text(sheet.subtitle)}</p>{notes}</header>\n"
         f"<main>\n{body}</main>\n{_seats(sheet.seats)}<footer>{_text(sheet.foot)}</footer>\n</body>\n</html>\n"
