@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 import pytest
 
-from medsnap.errors import Malformed, MedsnapError, NotClean, TooLarge
+from medsnap.errors import Malformed, MedsnapError, NotClean, TooLarge, Unsupported
 from medsnap.model.carrier import CarrierKind
 from medsnap.model.photo import MediaType
 from medsnap.scrub import clean
@@ -170,3 +171,68 @@ def test_sound_of_a_fragmented_clip_goes_by_wish() -> None:
     assert b"voice" in scrubbed(start + run)
     done = clean(start + run, MediaType.MP4, keep=ScrubKeep(audio=False))
     assert b"voice" not in done.data(start + run)
+
+
+def test_fragments_that_point_at_each_other_are_refused() -> None:
+    data = make.fragmented("file")
+    first, second = (low - 8 for low, _ in make.within(data, b"moof"))
+    sizes = [len(s) for s in make.frames(3)]
+    swapped = data[:first] + make.moof(1, sizes, SAMPLES, at=second, style="file")
+    swapped += make.moof(2, sizes, SAMPLES, at=first, style="file")
+    with pytest.raises(Unsupported):
+        clean(swapped, MediaType.MP4)
+
+
+def test_a_track_without_a_base_begins_behind_the_one_before() -> None:
+    """14496-12, 8.8.7.1: with neither flag, the second traf counts from the end of the first one's data."""
+    other = make.TREX[:12] + b"\0\0\0\2" + make.TREX[16:]
+    start = Movie([video(samples=[]), sound(samples=[])], in_moov=[box(b"mvex", make.TREX, other)]).build()
+    start = start.replace(box(b"mdat"), b"")
+    trafs = [
+        box(b"traf", full(b"tfhd", 0, 0, struct.pack(">I", 1)), make.trun(0, [5])),
+        box(
+            b"traf",
+            full(b"tfhd", 0, 0, struct.pack(">I", 2)),
+            full(b"trun", 0, 0x200, struct.pack(">II", 1, 6)),
+        ),
+    ]
+    head = full(b"mfhd", 0, 0, b"\0\0\0\1")
+    size = len(box(b"moof", head, *trafs)) + 8
+    trafs[0] = box(b"traf", full(b"tfhd", 0, 0, struct.pack(">I", 1)), make.trun(size, [5]))
+    data = start + box(b"moof", head, *trafs) + box(b"mdat", b"video", b"voices")
+    output = scrubbed(data)
+    assert output.endswith(b"mdatvideovoices")
+    offsets = [output[at + 12 : at + 16] for at in range(len(output)) if output[at : at + 4] == b"trun"]
+    low = make.within(output, b"moof")[0][0] - 8
+    places = [low + int.from_bytes(offset, "big") for offset in offsets]
+    assert [output[at : at + 5] for at in places] == [b"video", b"voice"]
+
+
+def test_flags_of_the_first_sample_are_part_of_the_facts() -> None:
+    start = make.fragmented()
+    start = start[: make.within(start, b"moof")[0][0] - 8]
+
+    def with_flags(flags: int) -> bytes:
+        size = 8 + 16 + 8 + 16 + 28  # moof, mfhd, traf, tfhd, trun
+        run = full(b"trun", 0, 0x205, struct.pack(">IiII", 1, size + 8, flags, 5))
+        traf = box(b"traf", full(b"tfhd", 0, 0x020000, b"\0\0\0\1"), run)
+        moof = box(b"moof", full(b"mfhd", 0, 0, b"\0\0\0\1"), traf)
+        assert len(moof) == size
+        return scrubbed(start + moof + box(b"mdat", b"video"))
+
+    one, other = with_flags(0x02000000), with_flags(0x01010000)
+    assert dict(account(one, MediaType.MP4))["runs 1"] != dict(account(other, MediaType.MP4))["runs 1"]
+
+
+def test_a_run_that_begins_in_the_header_is_refused() -> None:
+    """The run begins 8 bytes early, and mdat ends 8 bytes early: each byte would be in a sample."""
+    good = scrubbed(make.fragmented())
+    moofs, mdats = make.within(good, b"moof"), make.within(good, b"mdat")
+    low, (body, _) = moofs[-1][0], mdats[-1]
+    at = good.index(b"trun", low) + 12
+    offset = int.from_bytes(good[at : at + 4], "big") - 8
+    size = int.from_bytes(good[body - 8 : body - 4], "big") - 8
+    bent = good[:at] + offset.to_bytes(4, "big") + good[at + 4 : body - 8] + size.to_bytes(4, "big")
+    bent += good[body - 4 : -8]
+    with pytest.raises(NotClean):
+        account(bent, MediaType.MP4)

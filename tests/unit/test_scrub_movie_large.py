@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Insert, Keep, Rewrite
 from medsnap.scrub import apply, clean
-from medsnap.scrub.large import Window
+from medsnap.scrub.large import Window, prove
 from medsnap.scrub.movie_memory import PIECE, pieces, stretch
 from tests.builders.heif import box, full
 from tests.builders.movie import Movie, metadata, sound, video
@@ -61,6 +62,13 @@ def test_the_report_of_a_clip_is_that_of_its_bytes() -> None:
     assert done.report.sha256_out == hashlib.sha256(output).hexdigest()
     assert (done.report.size_in, done.report.size_out) == (len(data), len(output))
     assert done.report.pixels_equal is None
+
+
+@pytest.mark.parametrize("steps", [(Keep(5, 9, True), Keep(1, 3, True)), (Keep(5, 9),)])
+def test_samples_out_of_order_are_no_proof(steps: tuple[Keep, ...]) -> None:
+    rewrite = Rewrite(media=MediaType.MP4, steps=steps, carriers=())
+    with pytest.raises(NotClean, match="same order"):
+        prove(rewrite, bytes(9), MediaType.MP4)
 
 
 def hour(path: Path) -> None:

@@ -114,6 +114,20 @@ def _doubled(data: bytes) -> bytes:
     return data[: body + 8] + data[body + 8 : body + 12] * 2 + data[body + 16 :]
 
 
+def test_two_chunks_may_not_share_their_bytes() -> None:
+    """Half of the media data is cut away, and both chunks point at the half that is left."""
+    data = clean(Movie([video(samples=[b"x" * 40] * 4)]).build(), MediaType.MP4)
+    good_one = data.data(Movie([video(samples=[b"x" * 40] * 4)]).build())
+    assert make.within(good_one, b"mdat")[0][1] == len(good_one)
+    body = make.within(good_one, b"mdat")[0][0]
+    table = make.within(good_one, *STBL, b"stco")[0][0]
+    bent_ = good_one[: table + 8] + body.to_bytes(4, "big") * 2 + good_one[table + 16 : body - 8]
+    bent_ += (88).to_bytes(4, "big") + good_one[body - 4 : -80]
+    assert len(bent_) == len(good_one) - 80
+    with pytest.raises(NotClean, match="overlap"):
+        account(bent_, MediaType.MP4)
+
+
 @pytest.mark.parametrize("name", DIRTY)
 def test_dirty(name: str) -> None:
     data = DIRTY[name]()

@@ -247,6 +247,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], type[MedsnapError]]] = {
     "table longer than its box": (bent(stts=full(b"stts", 0, 0, b"\0\0\xff\xff")), Malformed),
     "entry points out of order": (
         bent(in_stbl=[full(b"stss", 0, 0, struct.pack(">III", 2, 3, 2))]), Malformed),
+    "entry points behind the last sample": (
+        bent(in_stbl=[full(b"stss", 0, 0, struct.pack(">II", 1, 6))]),
+        Malformed,
+    ),
     "samples in another file": (bent(dref=OUTSIDE), Unsupported),
     "encrypted": (bent(entries=(make.visual(b"encv"),)), Unsupported),
     "unknown coding": (bent(entries=(make.visual(b"zzzz"),)), Unsupported),

@@ -14,7 +14,7 @@ from medsnap.scrub import clean
 from medsnap.scrub.report import ScrubReport
 from medsnap.scrub.second.sequence import account
 from tests.builders import movie as make
-from tests.builders.heif import FAKE_SLICE, SECRET, box, full, sei
+from tests.builders.heif import FAKE_SLICE, SECRET, box, full, nal, sei
 from tests.builders.movie import metadata, udta
 from tests.builders.sequence import HVC1, Sequence, pictures, plane, slices
 
@@ -94,14 +94,14 @@ def test_tracks_without_a_still() -> None:
     assert not make.within(output, b"meta")
 
 
+SPLIT = nal(19, b"\x80one") + sei(5, b"between") + nal(19, b"\0two")
 REFUSED: dict[str, tuple[Callable[[], bytes], type[MedsnapError]]] = {
     "Exif inside a sample": (lambda: Sequence(hide=True).build(), Malformed),
     "fragments": (lambda: Sequence().build() + box(b"moof", b""), Unsupported),
     "no brand of images": (lambda: Sequence(brands=(b"isom", b"msf1")).build(), Unsupported),
     "no moov": (lambda: box(b"ftyp", b"msf1", bytes(4)) + box(b"mdat", SECRET), Malformed),
     "messages that still and track share": (
-        lambda: Sequence(tracks=[pictures(samples=[sei(5, b"x" * 9) + FAKE_SLICE + sei(5, b"y") + FAKE_SLICE,
-                                                   *slices(2, 9)])]).build(), Unsupported),
+        lambda: Sequence(tracks=[pictures(samples=[SPLIT, *slices(2, 9)])]).build(), Unsupported),
 }  # fmt: skip
 
 
