@@ -44,6 +44,7 @@ TABLE: tuple[Entry | Group, ...] = (
     )),
     Group("policy", "Read, check and explain governance policies.", (
         Entry("lint", "Check a policy file: line, column, suggestion.", "medsnap.commands.policy:lint"),
+        Entry("test", "Run a policy's test cases; which changes go unnoticed.", "medsnap.commands.policy_test:test"),
         Entry("show", "Show what a policy says, defaults included.", "medsnap.commands.policy:show"),
         Entry("explain", "Why a photo was decided as it was, with file and line.", "medsnap.commands.policy:explain"),
         Entry("diff", "What a new version opens, by line and by photo.", "medsnap.commands.policy_diff:diff"),

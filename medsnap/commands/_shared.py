@@ -26,6 +26,7 @@ from medsnap.commands._output import OutputLost, mute, say, written
 from medsnap.errors import CannotCreate, Exit, InputMissing, IoFailed, MedsnapError, UsageError
 from medsnap.platform import write_durably
 from medsnap.report import machine
+from medsnap.report.listing import Listing
 from medsnap.report.page import Line, Page, Tone
 
 
@@ -35,19 +36,27 @@ class Format(StrEnum):
     HUMAN = "human"
     JSON = "json"
     NDJSON = "ndjson"
+    SARIF = "sarif"  # these two only where findings are listed
+    JUNIT = "junit"
+
+
+PROGRAMS = frozenset({Format.JSON, Format.NDJSON})  # errors and warnings go to them as JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a command gives back: a page for people, data for programs, an exit code.
 
-    `records` names the key under which streamed records stand in a JSON document.
+    `records` names the key under which streamed records stand in a JSON document. `listing` is what
+    SARIF and JUnit are made of; `text` is for people who asked for a file's text, in place of the page.
     """
 
     page: Page = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     exit: Exit = Exit.OK
     records: str = "records"
+    listing: Listing | None = None
+    text: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,7 +103,7 @@ class Io:
 
     def warn(self, text: str) -> None:
         """Warn on stderr, always."""
-        if self.format is Format.HUMAN:
+        if self.format not in PROGRAMS:
             _say((Line(f"warning: {text}", Tone.WARN),))
         else:
             sys.stderr.write(machine.line({"type": "warning", "message": text}))
@@ -133,7 +142,12 @@ def _option(*names: str, text: str, metavar: str | None = None, count: bool = Fa
 
 
 _COMMON: dict[str, tuple[Any, Any]] = {
-    "format_": (Annotated[Format, _option("--format", text="human, json or ndjson.")], Format.HUMAN),
+    "format_": (
+        Annotated[
+            Format, _option("--format", metavar="[human|json|ndjson]", text="How the result is written.")
+        ],
+        Format.HUMAN,
+    ),
     "output": (
         Annotated[Path | None, _option("--output", "-o", metavar="FILE", text="Write the result to FILE.")],
         None,
@@ -159,13 +173,15 @@ _COMMON: dict[str, tuple[Any, Any]] = {
     ),
 }
 
+_FORMATS = Annotated[Format, _option("--format", text="How the result is written.")]
+
 
 def command(
-    *, dry_run: bool = False, output: bool = True
+    *, dry_run: bool = False, output: bool = True, listing: bool = False
 ) -> Callable[[Callable[..., Result]], Callable[..., int]]:
     """Make a Typer command of `function(io, …)`: adds the common options, renders result and errors.
 
-    `output=False` where the command has an own `-o` (a folder).
+    `output=False` where the command has an own `-o` (a folder); `listing` where it lists findings.
     """
     left_out = {"dry_run"} - ({"dry_run"} if dry_run else set()) | (set() if output else {"output"})
 
@@ -176,6 +192,7 @@ def command(
             for p in list(inspect.signature(function).parameters.values())[1:]
         ]
         common = {k: v for k, v in _COMMON.items() if k not in left_out}
+        common |= {"format_": (_FORMATS, Format.HUMAN)} if listing else {}
         added = [
             inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=d, annotation=a)
             for k, (a, d) in common.items()
@@ -184,6 +201,8 @@ def command(
         @functools.wraps(function)
         def run(**given: Any) -> int:
             shared = {k: given.pop(k, default) for k, (_, default) in _COMMON.items()}
+            if shared["format_"] in (Format.SARIF, Format.JUNIT) and not listing:
+                return int(_no_listing(shared["format_"]))
             return int(_run(function, given, shared))
 
         del run.__wrapped__
@@ -194,6 +213,15 @@ def command(
         return run
 
     return wrap
+
+
+def _no_listing(form: Format) -> Exit:
+    problem = UsageError(
+        f"this command lists no findings, so it has no format '{form}'",
+        hint="use human, json or ndjson; sarif and junit are for policy lint and policy test",
+    )
+    show_error(problem, form)
+    return problem.exit
 
 
 def _flowing(text: str) -> str:
@@ -286,7 +314,7 @@ def _own_place(name: object, io: Io | None) -> tuple[str, str] | None:
 
 def show_error(problem: MedsnapError, form: Format) -> None:
     """Write an error: text on stderr for people, one JSON object on stdout for programs."""
-    if form is not Format.HUMAN:
+    if form in PROGRAMS:
         with contextlib.suppress(OutputLost):  # then the exit code has to do
             say(machine.line(machine.error(problem)))
         return
@@ -306,12 +334,23 @@ def _write(io: Io, result: Result) -> None:
         text = machine.document(data)
     elif io.format is Format.NDJSON:
         text = "".join(io._emitted) + (machine.line(result.data) if result.data else "")
+    elif io.format in (Format.SARIF, Format.JUNIT) and result.listing is not None:
+        text = _listed(io.format, result.listing)
+    elif result.text is not None:
+        text = result.text
     else:
         text = _page(result.page, to_file=io.output is not None)
     if io.output is None:
         say(text)
     else:
         write_durably(io.output, text.encode(), mode=0o600)
+
+
+def _listed(form: Format, listing: Listing) -> str:
+    from medsnap import __version__
+    from medsnap.report import junit, sarif
+
+    return sarif.document(listing, version=__version__) if form is Format.SARIF else junit.document(listing)
 
 
 def _page(page: Page, *, to_file: bool) -> str:

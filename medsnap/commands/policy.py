@@ -15,6 +15,7 @@ from medsnap.report.page import Block, Facts, Line, Table, Tone
 if TYPE_CHECKING:
     from medsnap.model.decision import Decision
     from medsnap.policy import LintFinding, Policy, Setting
+    from medsnap.report.listing import Entry
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Policy files.")]
 PolicyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A policy file, or a packaged name.")]
@@ -29,22 +30,26 @@ Effective = Annotated[
 ]
 
 
-@command()
+@command(listing=True)
 def lint(io: Io, files: Files) -> Result:
-    """Check policy files: line, column, code, and what was probably meant. Errors: exit 78.
+    """Check policies, waivers and test files: line, column, code, what was probably meant. Errors: exit 78.
 
     Examples:
 
       medsnap policy lint hospital.yaml
 
-      medsnap policy lint policies/*.yaml --format ndjson
+      medsnap policy lint policies/*.yaml --format sarif -o lint.sarif
     """
     from medsnap import policy
+    from medsnap.commands._findings import entries, listing
+    from medsnap.policy.linting import lint_path
 
     page: list[Block] = []
+    listed: list[Entry] = []
     errors = warnings = 0
     for path in files:
-        found = policy.lint_file(path, now=io.now)
+        found = lint_path(path, now=io.now)
+        listed += entries(found)
         bad = sum(f.severity is policy.Severity.ERROR for f in found)
         errors, warnings = errors + bad, warnings + len(found) - bad
         for finding in found:
@@ -55,7 +60,13 @@ def lint(io: Io, files: Files) -> Result:
     if errors:
         page.append(Line(_count(errors, "error") + ": not in force until mended", Tone.BAD))
     data = {"type": "summary", "files": len(files), "errors": errors, "warnings": warnings}
-    return Result(page=tuple(page), data=data, exit=Exit.CONFIG if errors else Exit.OK, records="findings")
+    return Result(
+        page=tuple(page),
+        data=data,
+        exit=Exit.CONFIG if errors else Exit.OK,
+        records="findings",
+        listing=listing("policy lint", listed),
+    )
 
 
 def _count(number: int, noun: str) -> str:

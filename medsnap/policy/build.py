@@ -28,6 +28,7 @@ from medsnap.policy.nouns import (
     Rule,
     Seat,
     Vocabulary,
+    WaiverLimits,
     When,
 )
 from medsnap.policy.table import DEFAULT_LABELS
@@ -70,6 +71,7 @@ def build(tree: Item, *, digest: str, baseline: int, warnings: tuple[LintFinding
         settings=settings if isinstance(settings, dict) else {},
         warnings=warnings,
         tree=tree,
+        waiver_limits=_waivers(tree.get("waivers")),
         seats=_seats(tree),
         root=_text(tree, "extends").partition("@")[0] or _text(tree, "policy"),
     )
@@ -148,6 +150,16 @@ def _seats(tree: Item) -> tuple[Seat, ...]:
     people = _at(tree, "departments", department)
     signer = Seat(name=department, people=people.texts(), sign=1, where=people.where)
     return (signer, *(seat for seat in seats if seat.name == "it"))
+
+
+def _waivers(item: Item | None) -> WaiverLimits | None:
+    if item is None:
+        return None
+    return WaiverLimits(
+        signed_by=_texts(item, "signed_by"),
+        at_most=_length(item, "at_most") or timedelta(0),
+        never_for=_texts(item, "never_for"),
+    )
 
 
 def _in_force(item: Item) -> InForce:

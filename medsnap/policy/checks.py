@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
+from medsnap.model.decision import Verb
 from medsnap.policy import sites
 from medsnap.policy.findings import LintFinding, Severity, meant, shown
 from medsnap.policy.kinds import SEATS
@@ -14,6 +16,7 @@ from medsnap.policy.table import DEFAULT_LABELS, NEVER_CLEARED
 from medsnap.policy.walk import Item
 
 ENDS_SOON = timedelta(days=60)
+_CODE = re.compile(r"(SCT:)?[0-9]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Check:
         yield from self._words()
         yield from self._clearing()
         yield from self._rules()
+        yield from self._findable()
 
     def _say(self, item: Item, code: str, message: str, *, line: int = 0) -> LintFinding:
         severity = Severity.WARNING if code.startswith("W") else Severity.ERROR
@@ -164,7 +168,9 @@ class Check:
         known = sites.packaged()
         for word, term in (called or Item({}, "", 0)).entries():
             target, already = known.find(str(term.value)), known.find(word)
-            if target is None:
+            if target is None and _CODE.fullmatch(str(term.value)):
+                yield self._say(term, "E120", f"'{term.value}' is no code of a body site")
+            elif target is None:
                 guess = meant(str(term.value), known.words())
                 yield self._say(
                     term, "E121", f"'{shown(word)}' means '{shown(str(term.value))}', which is no term{guess}"
@@ -195,14 +201,42 @@ class Check:
                 yield self._say(when, "E107", "'when' is empty; a rule needs at least one fact")
             body = when.get("body_site") if when else None
             yield from (
-                self._say(
-                    word,
-                    "E102",
-                    f"unknown body site '{shown(str(word.value))}'{meant(str(word.value), known.words())}",
-                )
+                self._site(word)
                 for word in (body.items() if body else ())
                 if known.find(str(word.value)) is None
             )
+
+    def _site(self, word: Item) -> LintFinding:
+        text = str(word.value)
+        if _CODE.fullmatch(text):
+            return self._say(word, "E120", f"'{text}' is no code of a body site")
+        guess = meant(text, sites.packaged().words())
+        return self._say(word, "E102", f"unknown body site '{shown(text)}'{guess}")
+
+    def _findable(self) -> Iterator[LintFinding]:
+        """Warn of a feature that every view rules out: nothing and nobody would ever look for it."""
+        views, features = self._at("vocabulary", "view"), self._at("features")
+        ruled_out = {
+            sites.normal(view): item for view, item in self._at("detection", "cannot_appear_in").entries()
+        }
+        listed = [ruled_out.get(sites.normal(view)) for view in views.texts()]
+        if not listed or None in listed:
+            return
+        everywhere = set.intersection(*(set(item.texts()) for item in listed if item is not None))
+        own = self.own.get("detection") or self.own
+        at = own.get("cannot_appear_in") or own
+        for name, rule in features.entries():
+            do = rule.get("do")
+            if name in everywhere and do is not None and do.value is not Verb.ACCEPT:
+                yield self._say(
+                    at, "W303", f"'{name}' cannot appear in any view, so nobody ever looks for it"
+                )
+
+    def _at(self, *path: str) -> Item:
+        found: Item | None = self.whole
+        for key in path:
+            found = found.get(key) if found is not None else None
+        return found or Item((), "", 0)
 
 
 def _open_to(compartment: Item) -> tuple[str, ...]:

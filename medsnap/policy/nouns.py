@@ -199,6 +199,15 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverLimits:
+    """What exceptions a policy allows (policy.md M12)."""
+
+    signed_by: tuple[str, ...]  # seats
+    at_most: timedelta
+    never_for: tuple[str, ...]  # rule paths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """A whole policy with baseline's answers where it is silent."""
 
@@ -227,6 +236,7 @@ class Policy:
     refused: str = ""  # why it is not in force whatever the date (M16)
     text: str = field(default="", repr=False, compare=False)  # the file as it is: what the digest covers
     tree: Item | None = field(default=None, repr=False, compare=False)  # effective, with lines
+    waiver_limits: WaiverLimits | None = None  # None: none are allowed
     parent: Policy | None = field(default=None, repr=False)  # what it `extends`, as it stands alone
     also: Policy | None = field(default=None, repr=False)  # itself under the parent in force now (M11)
 

@@ -52,12 +52,29 @@ def beside(folder: Path) -> Parents:
     return find
 
 
+def named_policy(folder: Path, policy: str) -> Source | None:
+    """Find the newest version of a policy in a folder; what its text says counts, not its name."""
+    says = re.compile(rf"^policy:[ ]+{re.escape(policy)}[ ]*(?:#.*)?$", re.MULTILINE)
+    at = re.compile(r"^version:[ ]+([1-9][0-9]{0,5})[ ]*(?:#.*)?$", re.MULTILINE)
+    found: list[tuple[int, str, str]] = []
+    for path in _policies(folder):
+        text = _text(path)
+        version = at.search(text) if text is not None and says.search(text) else None
+        if version is not None and not re.search(r"^waiver:", text or "", re.MULTILINE):
+            found.append((int(version[1]), str(path), text or ""))
+    return Source(name=max(found)[1], text=max(found)[2]) if found else None
+
+
+def _policies(folder: Path) -> list[Path]:
+    paths = sorted(path for path in folder.glob("*.yaml") if not path.name.endswith(".test.yaml"))
+    return paths[:MOST_FILES]
+
+
 def _candidates(folder: Path, policy: str, version: int) -> Iterator[Path]:
     for name in (f"{policy}@{version}.yaml", f"{policy}-{version}.yaml", f"{policy}.yaml"):
         if (folder / name).is_file():
             yield folder / name
-    others = sorted(path for path in folder.glob("*.yaml") if not path.name.endswith(".test.yaml"))
-    yield from others[:MOST_FILES]
+    yield from _policies(folder)
 
 
 def _text(path: Path) -> str | None:

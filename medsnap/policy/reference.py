@@ -34,12 +34,17 @@ step.
   name its line.
 - **Plain notation.** Every value is text until this table types it (`off` stays a word). Refused:
   keys written twice, anchors, aliases, tags, merge keys, second documents, invisible characters.
-- **Not yet**: signatures (decisions say `unsigned`), `extends`, waiver files, policy tests. Checked
-  but not acted on yet: `break_glass`, `retention`, `waivers`, `departments_may_relax`, the choices
-  of `scrub`, and `vocabulary.body_site.codes` (all packaged terms are known).
+- **A department extends the hospital**: `extends: northside@4`, the parent's file beside its own.
+  Words of the vocabulary add, mappings merge by key. A line may only tighten; a milder one is an
+  error that shows both lines, unless the parent lists its path under `departments_may_relax`.
+- **A waiver ends.** A file `waivers/*.yaml` lifts one rule for one device or one narrow kind of photo,
+  no longer than `waivers.at_most`; every other reason stands, and each decision that it changed says so.
+- Checked but not acted on yet: `break_glass`, `retention`, the choices of `scrub`.
 
-`medsnap policy lint FILE` checks a file, `policy show FILE --effective` prints it with baseline's
-answers, `policy explain ID` tells why a sealed photo was decided as it was.
+`medsnap policy lint FILE` checks a policy, a waiver or a test file; `policy show FILE --effective`
+prints a policy with what its parent and baseline add; `policy explain ID` tells why a sealed photo was
+decided as it was; `policy test FILE.test.yaml` runs the cases of a policy, and with `--weaken` lowers
+each of its lines by one step and names those that no case notices.
 
 ## Who must have looked (`detection.person_looks`)
 

@@ -106,6 +106,7 @@ def called(word: str, term: str) -> str:
     return HEAD + f"vocabulary: {{body_site: {{also_called: {{{word}: {term}}}}}}}\n"
 
 
+NEVER = "vocabulary: {view: [x]}\ndetection: {cannot_appear_in: {x: [face]}}\n"
 MISTAKES = [
     ("not yaml", "a: [", "E100", ""),
     ("not yaml: tab", "a:\n\tb: c", "E100", ""),
@@ -157,6 +158,8 @@ MISTAKES = [
     ("thresholds crossed", HEAD + "detection: {certain_at: 0.1}\n", "E111", "above"),
     ("dates crossed", swap("until: 2036", "until: 2025"), "E111", "before"),
     ("a synonym for nothing", called("tum", "abdmen"), "E121", "'abdomen'"),
+    ("a code that is none", called("tum", "'123456'"), "E120", "'123456'"),
+    ("a code in a rule", rule("view: x", "body_site: 'SCT:99'"), "E120", "'SCT:99'"),
     ("a synonym for two", called("forearm", "hand"), "E121", "Forearm"),
     ("a seat is missing", swap("ehr: [c.three], ", ""), "E130", "'ehr'"),
     ("a person in two seats", swap("[c.three]", "[a.one]"), "E130", "'a.one'"),
@@ -166,6 +169,7 @@ MISTAKES = [
     ("carries the intimate", HEAD + "exports: {pacs: {as: pdf, may_carry: [intimate]}}\n", "E220", "'pacs'"),
     ("clears the intimate", HEAD + "manifest: {may_clear: [intimate_region]}\n", "E103", "never"),
     ("compartments widen", swap("[desk]}\n  intimate", "[desk, two]}\n  intimate"), "W302", "'identifiable'"),
+    ("nobody looks", HEAD + NEVER, "W303", "'face'"),
     ("no departments", without("departments"), "W306", "waits"),
 ]  # fmt: skip
 
@@ -182,7 +186,7 @@ def test_a_mistake_has_its_code(text: str, code: str, said: str) -> None:
 
 
 def test_every_code_that_needs_no_clock_is_tried() -> None:
-    elsewhere = {"E102", "E110", "W304"} | {"E201", "E202"}  # test_policy_extends
+    elsewhere = {"E102", "E110", "W304"} | {"E201", "E202", "E210", "W301"}  # extends, waivers, cases
     assert set(CODES) - {m[2] for m in MISTAKES} <= elsewhere
 
 
