@@ -47,7 +47,9 @@ def fuse(policy: Policy, evidence: Evidence, now: datetime) -> dict[str, Known]:
         if name := _filed(policy, reading.feature, adverse=_adverse(reading, policy.detection)):
             readings[name].append(reading)
     for statement in evidence.statements:
-        if name := _filed(policy, statement.feature, adverse=statement.seen):
+        if statement.feature in policy.features:
+            statements[statement.feature].append(statement)
+        elif name := _filed(policy, statement.feature, adverse=statement.seen):
             statements[name].append(statement)
     hidden = policy.detection.cannot_appear_in.get(normal(evidence.description.view or ""), frozenset())
     trusted = _clinician(evidence, now)
@@ -193,19 +195,28 @@ def _heard(
     reviewers: int,
 ) -> Known:
     """Let people speak: *seen* outranks at once, *not seen* only under the conditions of M7."""
-    seen = tuple(sorted({s.person for s in statements if s.seen}))
-    if seen:
-        state = FeatureState(feature=name, state=State.SEEN, by=seen, score=detected.state.score)
-        other = next((s.feature for s in statements if s.seen), name)
-        return Known(state=state, by_person=True, because=f"{other} seen by {_people(seen)}")
-    deny = {s.person for s in statements if s.role == "reviewer"}
     at = detected.state
+    seen: set[str] = set()
+    deny: set[str] = set()
+    word: set[str] = set()
+    other = ""
+    for statement in statements:
+        if statement.seen:
+            seen.add(statement.person)
+            other = other or statement.feature
+        elif statement.role == "reviewer":
+            deny.add(statement.person)
+        elif statement.role == "clinician" and counts(statement):
+            word.add(statement.person)
+    if seen:
+        by = tuple(sorted(seen))
+        state = FeatureState(feature=name, state=State.SEEN, by=by, score=at.score)
+        return Known(state=state, by_person=True, because=f"{other or name} seen by {_people(by)}")
     needed = reviewers if at.state is State.SEEN else 1
     if deny and len(deny) >= needed:
-        return _denied(name, deny, at)
-    word = {s.person for s in statements if counts(s)}
+        return _denied(name, tuple(sorted(deny)), at.score)
     if word and at.state not in PRESENT:  # never against a detector at or above suspect_at
-        return _denied(name, word, at)
+        return _denied(name, tuple(sorted(word)), at.score)
     return detected
 
 
@@ -213,7 +224,7 @@ def _people(names: tuple[str, ...]) -> str:
     return ", ".join(name or "somebody not named" for name in names)
 
 
-def _denied(name: str, people: set[str], before: FeatureState) -> Known:
-    by = tuple(sorted(people))
-    state = FeatureState(feature=name, state=State.NOT_SEEN, by=by, score=before.score)
+@lru_cache(maxsize=4096)
+def _denied(name: str, by: tuple[str, ...], score: float | None) -> Known:
+    state = FeatureState(feature=name, state=State.NOT_SEEN, by=by, score=score)
     return Known(state=state, by_person=True, because=f"not seen by {_people(by)}")
