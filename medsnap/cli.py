@@ -49,7 +49,7 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("explain", "Why a photo was decided as it was, with file and line.", "medsnap.commands.policy:explain"),
         Entry("diff", "What a new version opens, by line and by photo.", "medsnap.commands.policy_diff:diff"),
         Entry("apply", "Decide sealed photos again; record what tightens.", "medsnap.commands.policy_apply:apply"),
-        Entry("replay", "Make recorded decisions again and compare.", "medsnap.commands.policy_apply:replay"),
+        Entry("replay", "Make recorded decisions again and compare.", "medsnap.commands.policy_replay:replay"),
         Entry("sign", "Sign a policy for a seat, after its summary was shown.", "medsnap.commands.policy_sign:sign"),
         Entry("status", "Is a policy in force, and who has still to sign.", "medsnap.commands.policy_sign:status"),
         Entry("key", "A person's lines for the keyring; makes a key.", "medsnap.commands.policy_key:key"),

@@ -131,7 +131,8 @@ def _selected(session: Session, selector: Sequence[str]) -> list[PhotoRow]:
 def _policies(io: Io, vault: Path, given: Sequence[str], rows: Sequence[PhotoRow]) -> dict[str, Policy]:
     """Find the policies that decided these photos, by digest: given, set, kept in the vault, or packaged."""
     from medsnap import policy as policies
-    from medsnap.vault.policies import recall
+    from medsnap.policy.parents import beside
+    from medsnap.vault.policies import FOLDER, recall
 
     named = [*given, *([None] if io.settings.get("policy") else [])]
     wanted = {row.decision.policy.digest for row in rows}
@@ -139,7 +140,8 @@ def _policies(io: Io, vault: Path, given: Sequence[str], rows: Sequence[PhotoRow
     for ref in {row.decision.policy.digest: row.decision.policy for row in rows}.values():
         kept = recall(vault, ref.digest) if ref.digest not in found else None
         if kept is not None:
-            found[ref.digest] = policies.load_text(kept.decode(), f"{ref.policy}.yaml")
+            folder = beside(vault / FOLDER)  # a department's policy needs its parent
+            found[ref.digest] = policies.load_text(kept.decode(), f"{ref.policy}.yaml", parents=folder)
     for name in policies.packaged_names():
         if wanted <= found.keys():
             break
