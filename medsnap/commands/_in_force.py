@@ -25,14 +25,14 @@ def sidecar(file: Path) -> Path:
     return file.with_name(file.name + SUFFIX)
 
 
-def signatures(file: Path, kept: bytes = b"") -> tuple[tuple[Signature, ...], tuple[str, ...]]:
+def signatures(file: Path | None, kept: bytes = b"") -> tuple[tuple[Signature, ...], tuple[str, ...]]:
     """Read the signatures beside a file and those the vault kept; and the lines that are none."""
     from medsnap.policy.signatures import parse
 
-    path = sidecar(file)
-    data = path.read_bytes()[: LIMIT + 1] if path.is_file() else b""
+    path = sidecar(file) if file is not None else None
+    data = path.read_bytes()[: LIMIT + 1] if path is not None and path.is_file() else b""
     text = data.decode("utf-8", "replace") + "\n" + kept.decode("utf-8", "replace")
-    return parse(text, path.name)
+    return parse(text, path.name if path is not None else "the vault")
 
 
 def pins(directory: Directory) -> Pins:
@@ -65,16 +65,68 @@ def pinned_ring(vault: Path, directory: Directory) -> Ring | None:
 
 
 def judged(io: Io, policy: Policy, file: Path, vault: Path, directory: Directory) -> Standing:
-    """Judge a policy for a vault; what is wrong with single signatures is said as warnings."""
+    """Judge a policy for a vault, and its parent; what is wrong with single signatures is warned of."""
+    from dataclasses import replace
+
     from medsnap.policy.standing import stand
     from medsnap.vault.policies import recall_signatures
 
+    ring = pinned_ring(vault, directory)
     found, problems = signatures(file, recall_signatures(vault, policy.ref.digest))
-    standing = stand(policy, pins(directory), pinned_ring(vault, directory), found, io.now)
+    standing = stand(policy, pins(directory), ring, found, io.now)
     refused = standing.tally.refused if standing.tally else ()
     for problem in (*problems, *refused):
         io.warn(f"signature: {problem}")
+    if policy.parent is None:
+        return standing
+    ref = policy.parent.ref
+    kept = recall_signatures(vault, ref.digest) + b"\n" + _of_parent(policy.parent, file)
+    above = stand(policy.parent, pins(directory), ring, signatures(None, kept)[0], io.now)
+    if above.why and not standing.why:
+        return replace(standing, why=f"its parent {ref.policy} {ref.version} is not in force: {above.why}")
     return standing
+
+
+def _of_parent(parent: Policy, file: Path) -> bytes:
+    """Read the signatures that lie beside the parent's file, which lies beside the child's."""
+    ref = parent.ref
+    names = {f"{ref.policy}@{ref.version}.yaml", f"{ref.policy}-{ref.version}.yaml", f"{ref.policy}.yaml"}
+    names |= {path.name for path in file.parent.glob("*.yaml") if _digest(path) == ref.digest}
+    beside = (sidecar(file.with_name(name)) for name in sorted(names))
+    return b"\n".join(path.read_bytes()[:LIMIT] for path in beside if path.is_file())
+
+
+def _digest(path: Path) -> str:
+    import hashlib
+
+    with path.open("rb") as handle:
+        return hashlib.sha256(handle.read(LIMIT)).hexdigest()
+
+
+def texts(policy: Policy) -> list[tuple[str, str]]:
+    """List the texts that a policy's decisions rest on, with their digests: its own and its parents'."""
+    parts = (policy, policy.parent, policy.also.parent if policy.also else None)
+    return [(part.ref.digest, part.text) for part in parts if part is not None]
+
+
+def _under_current(io: Io, policy: Policy, file: Path, vault: Path, memory: Path) -> Policy:
+    """Read a department's policy also under its parent's version that was in force last (M11)."""
+    from medsnap.policy.loading import load_text
+    from medsnap.policy.parents import Source, beside
+    from medsnap.vault import policies, versions
+
+    parent = policy.parent
+    newest = versions.seen(memory).get(policy.root) if parent is not None else None
+    if parent is None or newest is None or newest.version <= parent.ref.version:
+        return policy
+    text = policies.recall(vault, newest.digest)
+    if text is None:
+        raise InputMissing(
+            f"{policy.root} {newest.version} was in force and is not kept in the vault",
+            hint="put it back from a copy of the vault: what it tightens counts for its departments too",
+        )
+    current = Source(name=f"{policy.root}.yaml", text=text.decode("utf-8", "replace"))
+    return load_text(policy.text, str(file), now=io.now, parents=beside(file.parent), current=current)
 
 
 def enforced(
@@ -92,7 +144,10 @@ def enforced(
     refuse_older(policy, known.version if known else 0)
     if policy.ref.policy == directory.policy_root:
         refuse_older(policy, directory.policy_lowest)
+    policy = _under_current(io, policy, file, vault, memory)
     standing = judged(io, policy, file, vault, directory)
+    for digest, text in texts(policy):
+        policies.keep(vault, digest, text.encode())
     if standing.in_force:
         versions.note(memory, policy.ref.policy, policy.ref.version, policy.ref.digest)
         if directory.keyring is not None:

@@ -1,9 +1,7 @@
-"""`medsnap policy apply`, `replay`: decide sealed photos again, and prove that old decisions follow."""
+"""`medsnap policy apply`: decide sealed photos again under a new policy."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +19,6 @@ from medsnap.report.page import Block, Facts, Line, Table, Tone
 if TYPE_CHECKING:
     from medsnap.model.decision import Decision
     from medsnap.model.photo import ObjectId
-    from medsnap.model.record import PhotoRow
     from medsnap.policy import Policy
     from medsnap.vault.session import Session
 
@@ -176,7 +173,8 @@ def _write(io: Io, session: Session, policy: Policy, chosen: list[_Again], openi
             hint="the owner of the vault gives the right: 'decide' for what tightens, 'open' for the rest",
         ) from refused
     record(io, session, Action.DECIDE, objects=objects, details=(("step", "begin"), *details))
-    policies.keep(session.vault, policy.ref.digest, policy.text.encode())
+    for digest, text in _in_force.texts(policy):
+        policies.keep(session.vault, digest, text.encode())
     writer.commit()
 
 
@@ -219,78 +217,3 @@ def _applied(io: Io, policy: Policy, plan: _Plan, *, opened: bool) -> Result:
     }
     left = bool(plan.left or waiting or plan.unknown)
     return Result(page=tuple(page), data=data, exit=Exit.PARTIAL if left else Exit.OK, records="photos")
-
-
-@command()
-def replay(io: Io, vault: VaultOption = None, key_file: KeyOption = None) -> Result:
-    """Make every recorded decision again, from its evidence and its policy, and compare byte for byte.
-
-    Exit 4 when one does not follow; exit 3 when one cannot be made again (no evidence, no policy).
-
-    Examples:
-
-      medsnap policy replay --vault /srv/vault --key-file me.key
-    """
-    tally: Counter[str] = Counter()
-    wrong: list[tuple[str, str]] = []
-    with member(io, vault, key_file) as session:
-        known: dict[str, Policy | None] = {}
-        digests = {s.object: s.evidence for s in session.catalogue.sightings()}
-        for row in session.catalogue.photos():
-            for decision in session.catalogue.decided(row.seal.object):
-                outcome = _replayed(session, row, decision, digests[row.seal.object], known)
-                tally[outcome] += 1
-                if outcome != "follows":
-                    wrong.append((row.seal.object, outcome))
-                    io.record(
-                        {"type": "photo", "object": row.seal.object, "at": decision.at, "outcome": outcome}
-                    )
-    return _replay_result(tally, wrong)
-
-
-def _replayed(
-    session: Session, row: PhotoRow, decision: Decision, digest: str, known: dict[str, Policy | None]
-) -> str:
-    """Return "follows", or what keeps it from being shown."""
-    from medsnap.policy.replay import same, under, waived
-
-    if row.evidence is None:
-        return "no evidence is kept"
-    if waived(decision):
-        return "it rests on a waiver, which is not in the vault"
-    if digest != decision.evidence:
-        return "the evidence is not what was decided on"
-    key = decision.policy.digest
-    if key not in known:
-        known[key] = _policy(session, decision)
-    policy = known[key]
-    if policy is None:
-        return "its policy is not in the vault"
-    return "follows" if same(under(policy, decision), row.evidence, decision) else "does not follow"
-
-
-def _policy(session: Session, decision: Decision) -> Policy | None:
-    from medsnap.policy.replay import load
-    from medsnap.vault.policies import recall
-
-    return load(decision, lambda digest: recall(session.vault, digest))
-
-
-def _replay_result(tally: Counter[str], wrong: Iterable[tuple[str, str]]) -> Result:
-    good = tally["follows"]
-    bad = tally["does not follow"] + tally["the evidence is not what was decided on"]
-    page: list[Block] = [Facts((("decisions", str(tally.total())), ("follow", str(good))))]
-    rows = tuple(wrong)[:50]
-    if rows:
-        page.append(Table(columns=("photo", "why"), rows=rows, wide="why"))
-    if bad:
-        page.append(
-            Line("A record was changed, or this medsnap decides otherwise than the one then.", Tone.BAD)
-        )
-    elif rows:
-        page.append(Line("What cannot be made again proves nothing, for or against.", Tone.WARN))
-    else:
-        page.append(Line("Every decision follows from its evidence and its policy.", Tone.GOOD))
-    data = {"type": "summary", "decisions": tally.total(), "follow": good, "outcomes": dict(tally)}
-    code = Exit.INTEGRITY if bad else Exit.PARTIAL if rows else Exit.OK
-    return Result(page=tuple(page), data=data, exit=code, records="photos")

@@ -145,7 +145,7 @@ def _lines(before: Policy, after: Policy, lines: tuple[Change, ...]) -> tuple[Bl
 
 
 def _photos(tally: _Tally) -> tuple[Block, ...]:
-    page: list[Block] = [Line(), Line(f"{_number(tally.photos)} of the photos that you may know of:")]
+    page: list[Block] = [Line(), Line(f"{_number(tally.photos)} that you may know of:")]
     ordered = sorted(tally.groups.items(), key=lambda pair: (_order(pair[0]), -pair[1], pair[0].path))
     page += [
         Line(f"  {_sentence(effect, number)}", _TONES.get(effect.move, Tone.PLAIN))

@@ -1,10 +1,13 @@
-"""Make a recorded decision again, byte for byte (policy.md M14). Pure; the policy's text is looked up."""
+"""Make a recorded decision again, byte for byte (policy.md M14). Pure: the kept policies are given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import product
+from typing import Final
 
 from medsnap.errors import PolicyError
 from medsnap.model.codec import canonical
@@ -12,27 +15,63 @@ from medsnap.model.decision import OF_VISIT, Decision, Evidence
 from medsnap.policy.engine import decide
 from medsnap.policy.loading import load_text
 from medsnap.policy.nouns import Policy
+from medsnap.policy.packaged import BASELINE
+from medsnap.policy.parents import Parents, Source
 
-IN_FORCE = "in_force"
-WAIVERS = "waivers."  # of the path of a vote that tells of one
+IN_FORCE: Final = "in_force"
+WAIVERS: Final = "waivers."  # of the path of a vote that tells of one
+MOST_NAMES: Final = 4  # file names that one decision's reasons give: own, parent, baseline
+_EXTENDS: Final = re.compile(r"^extends:[ ]+([a-z0-9][a-z0-9-]{0,62})@", re.MULTILINE)
 
 
-def load(decision: Decision, recall: Callable[[str], bytes | None]) -> Policy | None:
-    """Read the policy of a decision by its digest, under the name by which its reasons call it."""
-    text = recall(decision.policy.digest)
+def readings(decision: Decision, texts: Mapping[str, str]) -> tuple[Policy, ...]:
+    """Read the policy of a decision from the kept texts (by digest), with the parent it had then.
+
+    The reasons tell the names of the files but not which is whose, so a policy may read in several
+    ways; those with another effective digest than the decision's are left out.
+    """
+    text = texts.get(decision.policy.digest)
     if text is None:
-        return None
-    own = f"{decision.policy.policy}.yaml"
-    names = dict.fromkeys((own, *(vote.where.rpartition(":")[0] for vote in decision.votes)))
-    for name in names:
+        return ()
+    said = (vote.where.rpartition(":")[0] for vote in decision.votes)
+    names = [n for n in dict.fromkeys((*said, f"{decision.policy.policy}.yaml")) if n != f"{BASELINE}.yaml"]
+    found = (
+        made
+        for own, above in product(names[:MOST_NAMES], repeat=2)
+        for made in _under(text, own, above, texts)
+        if made.ref.effective == decision.policy.effective
+    )
+    return tuple(found)
+
+
+def _under(text: str, own: str, above: str, texts: Mapping[str, str]) -> Iterator[Policy]:
+    """Read a text alone, or under its pinned parent and each that may have been the current one."""
+    extends = _EXTENDS.search(text)
+    if extends is None and own != above:
+        return
+    later = [t for t in texts.values() if extends is not None and _says(t, extends[1])]
+    for current in (None, *(Source(name=above, text=t) for t in later)):
         try:
-            loaded = load_text(text.decode("utf-8", "replace"), name)
+            yield load_text(text, own, parents=kept_parents(texts, above), current=current)
         except PolicyError:
-            return None
-        said = {vote.path: vote.where for vote in decision.votes}
-        if any(where.startswith(f"{name}:") and loaded.where(path) == where for path, where in said.items()):
-            return loaded
-    return load_text(text.decode("utf-8", "replace"), own)
+            continue
+
+
+def kept_parents(texts: Mapping[str, str], name: str) -> Parents:
+    """Look for a parent among kept texts; it is printed by `name`."""
+
+    def find(policy: str, version: int) -> Source | None:
+        at = re.compile(rf"^version:[ ]+{version}[ ]*(?:#.*)?$", re.MULTILINE)
+        for text in texts.values():
+            if _says(text, policy) and at.search(text):
+                return Source(name=name, text=text)
+        return None
+
+    return find
+
+
+def _says(text: str, policy: str) -> bool:
+    return re.search(rf"^policy:[ ]+{re.escape(policy)}[ ]*(?:#.*)?$", text, re.MULTILINE) is not None
 
 
 def under(policy: Policy, decision: Decision) -> Policy:
@@ -52,7 +91,7 @@ def under(policy: Policy, decision: Decision) -> Policy:
 def same(policy: Policy, evidence: Evidence, recorded: Decision) -> bool:
     """Say whether the evidence comes to the recorded decision again."""
     study = tuple(vote for vote in recorded.votes if vote.because.startswith(OF_VISIT))
-    again = decide(policy, evidence, datetime.fromisoformat(recorded.at), study=study)
+    again = decide(under(policy, recorded), evidence, datetime.fromisoformat(recorded.at), study=study)
     # the digest of the evidence as it was written is compared by the caller
     return canonical(replace(again, evidence=recorded.evidence)) == canonical(recorded)
 

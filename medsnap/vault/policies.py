@@ -14,7 +14,7 @@ from pathlib import Path
 
 from medsnap.errors import InputMissing, Tampered
 from medsnap.platform import write_durably
-from medsnap.vault.files import make_folder, read_limited
+from medsnap.vault.files import make_folder, names, read_limited
 
 FOLDER = "policies"
 MAX_POLICY = 1 << 20
@@ -50,6 +50,18 @@ def recall(vault: Path, digest: str) -> bytes | None:
     if hashlib.sha256(text).hexdigest() != digest:
         raise Tampered("a policy of the vault was altered", where=f"{FOLDER}/{path.name}")
     return text
+
+
+def texts(vault: Path) -> dict[str, str]:
+    """Return all policies and keyrings that the vault keeps, by digest. Raises Tampered."""
+    found = {}
+    for name in names(vault / FOLDER):
+        digest = name.removesuffix(".yaml")
+        if name.endswith(".yaml") and _DIGEST.fullmatch(digest):
+            text = recall(vault, digest)
+            if text is not None:
+                found[digest] = text.decode("utf-8", "replace")
+    return found
 
 
 def keep_signatures(vault: Path, digest: str, text: bytes) -> None:
