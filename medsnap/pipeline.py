@@ -51,6 +51,17 @@ class ExaminerSetup:
     models: Path | None
     verify_pixels: bool = False
     detect: bool = True
+    keep: scrub.ScrubKeep = field(default_factory=scrub.ScrubKeep)
+
+
+def keep_of(policy: Policy) -> scrub.ScrubKeep:
+    """Say what a policy's `scrub` section leaves in the file; `catalogue` and `remove` leave nothing."""
+    said = policy.settings.get("scrub")
+    wish = said if isinstance(said, dict) else {}
+    return scrub.ScrubKeep(
+        captured_at="keep" if wish.get("captured_at") == "keep" else "remove",
+        device="keep" if wish.get("device") == "keep" else "remove",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +87,16 @@ def examiner(setup: ExaminerSetup) -> Callable[[Candidate], Examination]:
         from medsnap.detect import Detectors as Loaded
 
         detectors = Loaded.load(setup.models)
-    return lambda candidate: examine(candidate, detectors, verify_pixels=setup.verify_pixels)
+    return lambda candidate: examine(candidate, detectors, verify_pixels=setup.verify_pixels, keep=setup.keep)
 
 
-def examine(candidate: Candidate, detectors: Detectors | None, *, verify_pixels: bool = False) -> Examination:
+def examine(
+    candidate: Candidate,
+    detectors: Detectors | None,
+    *,
+    verify_pixels: bool = False,
+    keep: scrub.ScrubKeep = scrub.ScrubKeep(),  # noqa: B008 - frozen
+) -> Examination:
     """Read one file and say what it is. Raises IoFailed when it cannot be read or changed meanwhile."""
     source, media = candidate.source, candidate.media
     if media.kind is Kind.CLIP and source.member is None:
@@ -97,7 +114,7 @@ def examine(candidate: Candidate, detectors: Detectors | None, *, verify_pixels:
         signs=sources.signs(candidate, facts, xmp_of(data, media)),
     )
     try:
-        scrubbed = scrub.clean(data, media, verify_pixels=verify_pixels)
+        scrubbed = scrub.clean(data, media, keep=keep, verify_pixels=verify_pixels)
     except (Unsupported, Malformed, TooLarge, NotClean) as problem:
         return replace(found, held=problem.message)
     found = replace(found, rewrite=scrubbed.rewrite, report=scrubbed.report)

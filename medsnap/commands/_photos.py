@@ -113,15 +113,20 @@ def policy_path(io: Io, given: str | None) -> Path:
     return path
 
 
-def pool(io: Io, *, models: Path | None, detect: bool, jobs: int | None, verify_pixels: bool) -> ExaminerPool:
-    """Make the workers; they start with the first photo."""
-    from medsnap.pipeline import ExaminerSetup
+def pool(
+    io: Io, rules: Rules, *, models: Path | None, detect: bool, jobs: int | None, verify_pixels: bool = False
+) -> ExaminerPool:
+    """Make the workers; they start with the first photo. The policy says what the scrub keeps."""
+    from medsnap.pipeline import ExaminerSetup, keep_of
     from medsnap.workers import Pool
 
     folder = models if models is not None else io.settings.models
     count = jobs or _jobs(io) or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0, 1])
     setup = ExaminerSetup(
-        models=folder if folder.is_dir() else None, detect=detect, verify_pixels=verify_pixels
+        models=folder if folder.is_dir() else None,
+        detect=detect,
+        verify_pixels=verify_pixels,
+        keep=keep_of(rules.policy),
     )
     return Pool("medsnap.pipeline:examiner", setup, jobs=count)
 

@@ -81,7 +81,7 @@ def ingest(
     given = surveyed(io, given, dump)
     lines = _Lines(report)
     listed: list[tuple[str, ...]] = []
-    workers = _photos.pool(io, models=models, detect=detect, jobs=jobs, verify_pixels=verify_pixels)
+    workers = _photos.pool(io, given, models=models, detect=detect, jobs=jobs, verify_pixels=verify_pixels)
     with workers, io.progress("ingest", len(dump.candidates) + len(dump.left)) as advance:
 
         def tell(outcome: Outcome, decision: Decision | None) -> None:

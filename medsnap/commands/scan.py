@@ -109,7 +109,7 @@ def _judge(
     rules = surveyed(io, rules, dump)
     for left in dump.left:
         yield None, left
-    workers = _photos.pool(io, models=models, detect=detect, jobs=jobs, verify_pixels=False)
+    workers = _photos.pool(io, rules, models=models, detect=detect, jobs=jobs)
     with workers, io.progress("scan", len(dump.candidates)) as advance:
         for judged in batch.judge(dump.candidates, workers, rules):
             yield judged, _outcome(judged, rules)

@@ -27,16 +27,33 @@ def same_pixels(a: Buffer, b: Buffer) -> bool:
     if sniff(b) is not media:
         return False
     with opened(a, media, truncated=True) as one, opened(b, media, truncated=True) as two:
-        count = 1 if media in _SECONDARY else min(getattr(one, "n_frames", 1), MAX_FRAMES)
-        if media not in _SECONDARY and getattr(two, "n_frames", 1) != getattr(one, "n_frames", 1):
+        pages, others = _pages(one, media), _pages(two, media)
+        if len(pages) != len(others):
             return False
-        return all(_same_frame(one, two, number) for number in range(count))
+        return all(_same_frame(one, two, at) for at in zip(pages, others, strict=True))
 
 
-def _same_frame(one: Image, two: Image, number: int) -> bool:
-    if number:
-        one.seek(number)
-        two.seek(number)
+def _pages(picture: Image, media: MediaType) -> list[int]:
+    """List the frames that count: not the reduced copies that a TIFF keeps of its pages (TIFF 6.0, 254)."""
+    if media in _SECONDARY:
+        return [0]
+    count = min(getattr(picture, "n_frames", 1), MAX_FRAMES)
+    if media is not MediaType.TIFF:
+        return list(range(count))
+    pages = []
+    for number in range(count):
+        picture.seek(number)
+        tags = getattr(picture, "tag_v2", {})
+        if not (tags.get(254, 0) & 1 or tags.get(255, 1) == 2):
+            pages.append(number)
+    picture.seek(0)
+    return pages
+
+
+def _same_frame(one: Image, two: Image, at: tuple[int, int]) -> bool:
+    if at != (0, 0):
+        one.seek(at[0])
+        two.seek(at[1])
     one.load()
     two.load()
     if one.mode != two.mode or one.size != two.size:

@@ -34,7 +34,8 @@ _DECODERS: dict[MediaType, str] = {
     MediaType.HEIF_SEQUENCE: "HEIF",
     MediaType.AVIF_SEQUENCE: "AVIF",
 }
-_SELF_TURNING = frozenset({"HEIF", "AVIF"})  # irot and imir are applied by the decoder
+# irot and imir are applied by the decoder; Pillow turns a TIFF by its tag when it loads it
+_SELF_TURNING = frozenset({"HEIF", "AVIF", "TIFF"})
 _FAILURES = (
     OSError,
     SyntaxError,

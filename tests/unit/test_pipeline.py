@@ -313,3 +313,17 @@ def test_today_is_a_parameter(tmp_path: Path) -> None:
     assert not decision.policy.in_force
     assert decision.at.startswith("2040-01-01")
     assert date.fromisoformat(decision.at[:10]) == date(2040, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("captured_at: keep", ("keep", "remove")),
+        ("device: keep", ("remove", "keep")),
+        ("captured_at: catalogue", ("remove", "remove")),
+    ],
+)
+def test_the_policy_says_what_stays_in_the_file(said: str, kept: tuple[str, str]) -> None:
+    text = policy.packaged("little-clinic").read_text() + f"\nscrub: {{{said}}}\n"
+    keep = pipeline.keep_of(policy.load_text(text, "p.yaml"))
+    assert (keep.captured_at, keep.device) == kept
