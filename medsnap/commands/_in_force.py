@@ -158,3 +158,21 @@ def enforced(
     if standing.ends:
         io.warn(standing.ends)
     return enforce(policy, standing)
+
+
+def of_decided(io: Io, found: dict[str, Policy], vault: Path, directory: Directory) -> dict[str, Policy]:
+    """Judge the policies that decided photos by the signatures that the vault kept (M16).
+
+    Where a keyring is pinned, what was decided without its signatures does not leave.
+    """
+    from medsnap.policy.standing import enforce, stand
+    from medsnap.vault.policies import recall_signatures
+
+    if directory.keyring is None and directory.unsigned_allowed:
+        return found
+    ring, judged_by = pinned_ring(vault, directory), pins(directory)
+    made = {}
+    for digest, policy in found.items():
+        kept = signatures(None, recall_signatures(vault, digest))[0]
+        made[digest] = enforce(policy, stand(policy, judged_by, ring, kept, io.now))
+    return made
