@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medsnap.commands._in_force import of_decided
 from medsnap.commands._photos import policy_path
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member, record
@@ -97,7 +98,9 @@ def export(
     with member(io, vault, key_file) as session:
         _refuse_folder(into, session.vault)
         rows = _selected(session, selector or [])
-        known = _policies(io, session.vault, policy or [], rows)
+        known = of_decided(
+            io, _policies(io, session.vault, policy or [], rows), session.vault, session.directory
+        )
         run = _Run(io=io, session=session, as_=as_, into=into, tally=tally)
         leaving = list(run.sorted_out(rows, known, target))
         if io.dry_run:

@@ -128,13 +128,24 @@ def _decided(row: PhotoRow, name: str) -> str:
 def in_force(policy: Policy, now: datetime) -> bool:
     """Say whether exports may go on under a policy: until its grace for care has ended (M16)."""
     span, today = policy.in_force, now.astimezone(UTC).date()
-    return span.first <= today <= span.last + span.grace
+    return not policy.refused and span.first <= today <= span.last + span.grace
+
+
+def _because(policy: Policy) -> str:
+    return f": {policy.refused}" if policy.refused else ""
+
+
+def _ended(policy: Policy, target: Export, now: datetime) -> str | None:
+    """In the days of grace only care goes on (M16)."""
+    if target.purpose == "care" or now.astimezone(UTC).date() <= policy.in_force.last:
+        return None
+    return f"the policy has ended; {target.purpose} stops at once"
 
 
 def choose(row: PhotoRow, policy: Policy, as_: As, name: str | None, now: datetime) -> Export | Held:
     """Find the target for a photo: the named one, else the first for care that it may leave to."""
     if not in_force(policy, now):
-        return Held(reason="the policy that decided it is no longer in force")
+        return Held(reason=f"the policy that decided it is not in force{_because(policy)}")
     if name is not None:
         target = policy.export(name)
         if target is None:
@@ -144,7 +155,7 @@ def choose(row: PhotoRow, policy: Policy, as_: As, name: str | None, now: dateti
         candidates = [e for e in policy.exports if e.purpose == "care" and e.takes(as_.value)]
     reasons: list[str] = []
     for target in candidates:
-        reason = why_not(row, target, as_)
+        reason = _ended(policy, target, now) or why_not(row, target, as_)
         if reason is None:
             return target
         reasons.append(reason)
