@@ -48,6 +48,7 @@ class Word:
     allowed: tuple[str, ...] = ()
     names: str = ""
     pattern: str = ""
+    shape: str = ""  # what `read` takes, as a regular expression for the JSON Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +95,15 @@ class Field:
 
 
 _UNITS: Final = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.0, "year": 365.0}
-_DURATION: Final = re.compile(r"(\d{1,4}) (hour|day|week|month|year)s?")
+_LENGTH: Final = r"([0-9]{1,4}) (hour|day|week|month|year)s?"
+_WHOLE: Final = r"[1-9][0-9]{0,5}"
+_SHARE: Final = r"(0|1|0\.[0-9]{1,4}|1\.0{1,4})"
+_RELEASE: Final = r"[0-9]{1,5}(\.[0-9]{1,5}){0,3}"
 
 
 def duration(text: str) -> Duration:
     """Read "4 hours", "14 days", "2 weeks", "3 months" or "8 years"."""
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(_LENGTH, text)
     if match is None:
         raise Unreadable(f"'{shown(text)}' is no duration; write it like '14 days' or '4 hours'")
     return Duration(words=text, length=timedelta(days=int(match[1]) * _UNITS[match[2]]))
@@ -122,21 +126,21 @@ def day(text: str) -> date:
 
 def whole(text: str) -> int:
     """Read a whole number from 1 to 999,999."""
-    if not re.fullmatch(r"[1-9][0-9]{0,5}", text):
+    if not re.fullmatch(_WHOLE, text):
         raise Unreadable(f"'{shown(text)}' is no whole number from 1 on")
     return int(text)
 
 
 def share(text: str) -> float:
     """Read a score from 0 to 1, at most four decimals."""
-    if not re.fullmatch(r"(0|1|0\.[0-9]{1,4}|1\.0{1,4})", text):
+    if not re.fullmatch(_SHARE, text):
         raise Unreadable(f"'{shown(text)}' is no number from 0 to 1, like 0.80")
     return float(text)
 
 
 def release(text: str) -> tuple[int, ...]:
     """Read a version: whole numbers with dots, "17.6" as (17, 6)."""
-    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,5}){0,3}", text):
+    if not re.fullmatch(_RELEASE, text):
         raise Unreadable(f"'{shown(text)}' is no version; write it like 17.6")
     return tuple(int(part) for part in text.split("."))
 
@@ -171,12 +175,12 @@ DEPARTMENT: Final = Word(what="department", pattern=_SLUG, names="department")
 SEATS: Final = ("clinical", "it", "ehr", "executive")
 SEAT: Final = Word(what="seat", allowed=SEATS)
 PATH: Final = Word(what="rule path", pattern=r"[a-z_]+(\.[a-z0-9_-]+){0,3}")
-DATE: Final = Word(what="date", read=day)
-DURATION: Final = Word(what="duration", read=duration)
-KEEP: Final = Word(what="duration, or 'for ever'", read=keep_for)
-NUMBER: Final = Word(what="whole number", read=whole)
-SHARE: Final = Word(what="number from 0 to 1", read=share)
-VERSION: Final = Word(what="version", read=release)
+DATE: Final = Word(what="date", read=day, shape=r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DURATION: Final = Word(what="duration", read=duration, shape=_LENGTH)
+KEEP: Final = Word(what="duration, or 'for ever'", read=keep_for, shape=f"{_LENGTH}|for ever")
+NUMBER: Final = Word(what="whole number", read=whole, shape=_WHOLE)
+SHARE: Final = Word(what="number from 0 to 1", read=share, shape=_SHARE)
+VERSION: Final = Word(what="version", read=release, shape=_RELEASE)
 YES: Final = Word(what="yes or no", read=yes, allowed=("yes", "no"))
 VERB: Final = Word(what="action", read=verb, allowed=tuple(str(v) for v in Verb))
 DETECTOR: Final = Word(

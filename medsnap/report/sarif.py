@@ -49,5 +49,4 @@ def uri(file: str) -> str:
     path = PurePath(file)
     if path.is_absolute():
         return path.as_uri()
-    text = quote(path.as_posix(), safe="/@-._~!$&'()*+,;=")
-    return text if not text.partition("/")[0].count(":") else "./" + text
+    return quote(path.as_posix(), safe="/@-._~!$&'()*+,;=")  # no ':', which would make a scheme
