@@ -11,14 +11,14 @@ import hashlib
 import json
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from medsnap.errors import InputMissing, IoFailed, KeyRefused, MedsnapError, Tampered, Unsupported, UsageError
 from medsnap.model.codec import CodecError, canonical, from_json
-from medsnap.model.decision import Decision, Evidence
+from medsnap.model.decision import Decision
 from medsnap.model.photo import ObjectId
 from medsnap.model.receipt import Receipt
 from medsnap.model.record import ADD, PhotoRow, ReceiptRow
@@ -219,9 +219,9 @@ class Catalogue:
         """List what a policy needs to decide each photo again, without decoding the rows."""
         return decisions.sightings(self._db)
 
-    def evidence(self, digest: str) -> Evidence:
-        """Return evidence that a sighting names."""
-        return decisions.evidence(self._db, digest)
+    def evidences(self) -> Iterator[tuple[str, str]]:
+        """Go through the evidence that sightings name: digest and canonical JSON, each once."""
+        return decisions.evidences(self._db)
 
     def decided(self, object_id: str) -> tuple[Decision, ...]:
         """Return all decisions of a photo of the caller's, in order: that of its sealing first."""
