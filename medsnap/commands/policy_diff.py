@@ -82,7 +82,9 @@ def _judge(io: Io, session: Session, before: Policy, after: Policy) -> _Tally:
 
     tally = _Tally()
     catalogue = session.catalogue
-    impact = Impact(old=before, new=after, now=io.now, find=catalogue.evidence)
+    impact = Impact(before, after, io.now)
+    for digest, text in catalogue.evidences():
+        impact.learn(digest, text)
     for photo in catalogue.sightings():
         tally.photos += 1
         if not photo.evidence:

@@ -292,10 +292,14 @@ def _status_page(loaded: Policy, standing: Standing) -> tuple[Block, ...]:
     else:
         page.append(Line(f"{standing.signed}: the vault pins no keyring yet", Tone.WARN))
     if standing.why:
-        page.append(Line(standing.why.capitalize() + ".", Tone.BAD))
+        page.append(Line(_sentence(standing.why), Tone.BAD))
     if standing.ends:
-        page.append(Line(standing.ends.capitalize() + ".", Tone.WARN))
+        page.append(Line(_sentence(standing.ends), Tone.WARN))
     return tuple(page)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _row(seat: SeatTally) -> tuple[str, str, str, str]:

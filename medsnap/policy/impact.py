@@ -5,13 +5,16 @@ Pure: sightings and evidence in, effects out. Works for `policy diff --vault` an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from medsnap.model.codec import from_json
 from medsnap.model.decision import OF_VISIT, Decision, Evidence, Verb, Vote
+from medsnap.policy.alike import Alike
 from medsnap.policy.engine import decide
 from medsnap.policy.nouns import Policy
 
@@ -132,22 +135,34 @@ def _fate(decision: Decision) -> str:
     return f"{decision.verb} in {decision.compartment}"
 
 
-@dataclass(slots=True)
 class Impact:
-    """Decides under two policies and remembers: the same evidence is never decided twice."""
+    """Decides under two policies and remembers: what neither can tell apart is decided once."""
 
-    old: Policy
-    new: Policy
-    now: datetime
-    find: Callable[[str], Evidence]  # by digest
-    _known: dict[tuple[str, tuple[str, ...]], Effect] = field(default_factory=dict)
+    def __init__(self, old: Policy, new: Policy, now: datetime) -> None:
+        self._old, self._new, self._now = old, new, now
+        self._alike = Alike((old, new), now)
+        self._texts: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
+        self._known: dict[tuple[str, tuple[str, ...]], Effect] = {}
+
+    def learn(self, digest: str, text: str) -> None:
+        """Take evidence in, as canonical JSON; of those alike the first stands for all."""
+        key = self._alike.key(text)
+        self._keys[digest] = key
+        self._texts.setdefault(key, text)
 
     def of(self, digest: str, study: tuple[str, ...]) -> Effect:
-        """Return what becomes of the photos with this evidence."""
-        found = self._known.get((digest, study))
+        """Return what becomes of the photos with this evidence. Raises KeyError when it was not learnt."""
+        key = self._keys[digest]
+        found = self._known.get((key, study))
         if found is None:
-            evidence = self.find(digest)
-            before = redecided(self.old, evidence, study, self.now)
-            after = redecided(self.new, evidence, study, self.now)
-            found = self._known[digest, study] = effect(self.old, self.new, before, after)
+            evidence = from_json(Evidence, json.loads(self._texts[key]))
+            before = redecided(self._old, evidence, study, self._now)
+            after = redecided(self._new, evidence, study, self._now)
+            found = self._known[key, study] = effect(self._old, self._new, before, after)
         return found
+
+    @property
+    def decided(self) -> int:
+        """How many photos had to be decided, under each policy."""
+        return len(self._known)

@@ -11,11 +11,12 @@ import hashlib
 import json
 import sqlite3
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from medsnap.model.codec import from_json
-from medsnap.model.decision import OF_VISIT, Decision, Evidence
+from medsnap.model.decision import OF_VISIT, Decision
 from medsnap.model.record import DECIDE, OPEN, DecisionRow
 
 KINDS: Final = frozenset({DECIDE, OPEN})
@@ -70,12 +71,10 @@ def sightings(db: sqlite3.Connection) -> list[Sighting]:
     return [Sighting(o, c, v, e, tuple(s.split("\n")) if s else ()) for o, c, v, e, s in rows]
 
 
-def evidence(db: sqlite3.Connection, digest: str) -> Evidence:
-    """Return kept evidence. Raises KeyError for a digest that no sighting names, CodecError."""
-    found = db.execute("SELECT data FROM evidence WHERE digest = ?", (digest,)).fetchone()
-    if found is None:
-        raise KeyError(digest)
-    return from_json(Evidence, json.loads(zlib.decompress(found[0])))
+def evidences(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Go through all evidence once: its digest and its canonical JSON."""
+    for digest, data in db.execute("SELECT digest, data FROM evidence"):
+        yield digest, zlib.decompress(data).decode()
 
 
 def take(db: sqlite3.Connection, compartment: str, event: dict[str, Any]) -> str:
@@ -141,9 +140,7 @@ def of_photo(db: sqlite3.Connection, object_id: str) -> tuple[Decision, ...]:
     row = db.execute("SELECT row FROM photo WHERE object = ?", (object_id,)).fetchone()
     if row is None:
         return ()
-    later = db.execute(
-        "SELECT data FROM decision WHERE object = ? AND taken = 1 ORDER BY n", (object_id,)
-    )
+    later = db.execute("SELECT data FROM decision WHERE object = ? AND taken = 1 ORDER BY n", (object_id,))
     return (_decision_of(row[0]), *(unpacked(data) for (data,) in later))
 
 

@@ -198,3 +198,84 @@ def test_the_summary_names_what_opens_against_the_policy_in_force(board: Board) 
     new = policy.load_text(hospital((scar, "scar: accept"), ("version: 4", "version: 5")), "hospital.yaml")
     [table] = [block for block in summary(new, old) if isinstance(block, Table)]
     assert [(row[0], row[1]) for row in table.rows] == [("opens", "features.scar")]
+
+
+def governed(board: Board) -> Path:
+    """Pin the keyring and bring the hospital's policy into force."""
+    file = board.folder / "hospital.yaml"
+    ring = board.keys(*EVERYBODY, "h.brandt")
+    board.sign(ring, "--in-force", file)
+    board.pin(ring)
+    board.sign(file)
+    return file
+
+
+def test_a_departments_policy_needs_its_own_signers_and_its_parents(board: Board) -> None:
+    child = board.folder / "dermatology.yaml"
+    child.write_text(policy.packaged("dermatology").read_text("utf-8"), "utf-8")
+    seats = {"dermatology": ("h.brandt",), "it": ("j.roy",)}
+    file = governed(board)
+    assert "dermatology (0 of 1)" in board.call("policy", "status", child, code=1)
+    board.sign(child, people=seats)
+    assert json.loads(board.call("policy", "status", child, "--format", "json"))["in_force"] is True
+    shutil.move(board.folder / "hospital.yaml.sig", board.folder / "hidden.sig")
+    told = board.call("policy", "status", child, code=1)
+    assert "Its parent northside 4 is not in force" in " ".join(told.split())
+    shutil.move(board.folder / "hidden.sig", board.folder / "hospital.yaml.sig")
+
+    # a later parent in force counts for the department too (M11), and both are kept for a replay
+    photo(board, 40)
+    board.ingest()
+    board.ingest("dermatology.yaml")
+    file.rename(board.folder / "northside-4.yaml")
+    (board.folder / "hospital.yaml.sig").rename(board.folder / "northside-4.yaml.sig")
+    later = hospital(("version: 4", "version: 5"), ("seen_within: 14 days", "seen_within: 2 days"))
+    file.write_text(later, "utf-8")
+    board.sign(file)
+    photo(board, 50)
+    board.ingest()
+    photo(board, 60)
+    decided = [
+        line["decision"]
+        for line in board.ingest("dermatology.yaml")
+        if line.get("object") and not line["already"]
+    ]
+    assert [d["policy"]["in_force"] for d in decided] == [True]  # type: ignore[index]
+    answer = board.call("policy", "replay", "--key-file", board.folder / "owner.key", "--format", "json")
+    assert json.loads(answer)["outcomes"] == {"follows": 3}
+
+
+def test_what_was_decided_unsigned_does_not_leave_once_a_keyring_is_pinned(board: Board) -> None:
+    photo(board, 70)
+    board.ingest()
+    export = (
+        "export", "--as", "fhir", "-o", board.folder / "out", "--key-file", board.folder / "owner.key",
+        "--policy", board.folder / "hospital.yaml", "-n",
+    )  # fmt: skip
+    assert "not in force" not in board.call(*export, code=3)
+    ring = board.keys(*EVERYBODY)
+    board.sign(ring, "--in-force", board.folder / "hospital.yaml")
+    board.pin(ring)
+    told = " ".join(board.call(*export, code=3).split())
+    assert "not in force: signatures are missing" in told
+    board.sign(board.folder / "hospital.yaml")
+    photo(board, 80)
+    board.ingest()  # keeps the signatures in the vault
+    assert "not in force" not in board.call(*export, code=3)
+
+
+def test_a_medsnap_that_knows_no_keyrings_refuses_the_vault(board: Board) -> None:
+    from medsnap.vault import directory
+
+    governed(board)
+    made = directory.load(board.folder / "vault").directory
+    assert directory.PINS_POLICY in made.requires
+    assert (made.policy_root, made.policy_lowest, made.unsigned_allowed) == ("northside", 4, False)
+    other = board.folder / "other.yaml"
+    other.write_text(hospital(("policy: northside", "policy: southside")), "utf-8")
+    board.sign(other)
+    told = board.call("policy", "status", other, code=1)
+    assert "is governed by the policy 'northside'" in " ".join(told.split())
+    below = board.folder / "below.yaml"
+    below.write_text(hospital(("version: 4", "version: 2")), "utf-8")
+    board.ingest("below.yaml", code=77)  # lower than the directory allows, on a machine that saw nothing
