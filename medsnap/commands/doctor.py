@@ -160,4 +160,5 @@ def _key(io: Io) -> tuple[str, str]:
         return "-", ""
     keys = find_keys(io, place, None)
     where = io.settings.get("key_file") or "the usual place, a credential or the system's keyring"
-    return f"found: {len(keys.identities)} identities, from {where}", ""
+    found = "found" if len(keys.identities) == 1 else f"found, {len(keys.identities)} identities"
+    return found, f"it came from {where}"

@@ -158,18 +158,21 @@ def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = Non
     ]
     page: list[Block] = [
         Facts(tuple(facts)),
+        Line(),
         Table(
             title="Why",
             columns=("verb", "reason", "where"),
             rows=tuple((str(v.verb), v.path, v.where) for v in row.decision.votes),
         ),
         Line(f"The facts behind it: medsnap policy explain {seal.object[:SHORT]}", Tone.QUIET),
+        Line(),
         Table(
             title="Carriers",
             columns=("kind", "where", "bytes", "action", "reveals"),
             rows=tuple((c.kind, c.where, str(c.size), c.action, ", ".join(c.reveals)) for c in row.carriers),
             right=("bytes",),
         ),
+        Line(),
         Table(
             title="Left to",
             columns=("target", "kind", "at", "state"),
