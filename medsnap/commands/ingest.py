@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -104,7 +105,12 @@ def ingest(
             def show(outcome: Outcome, decision: Decision | None) -> None:
                 tell(outcome, decision if decision and decision.compartment in visible else None)
 
-            summary = _run(io, host, given, _Work(dump=dump, workers=workers, sending=sending, tell=show))
+            summary = _run(
+                io,
+                host,
+                given,
+                _Work(dump=dump, workers=workers, sending=sending, tell=show, name=_dump_name(paths, asset)),
+            )
     lines.write(_photos.counts(summary))
     page = (
         *_photos.listing(("file", "outcome", "id", "note"), listed),
@@ -197,6 +203,13 @@ class _Work:
     workers: ExaminerPool
     sending: Delivery
     tell: Callable[[Outcome, Decision | None], None]
+    name: str  # digest of where the dump comes from
+
+
+def _dump_name(paths: Sequence[Path], asset: str | None) -> str:
+    """Name a dump by its device, or else by where it lies, as a digest: a path may hold a name."""
+    said = [asset] if asset else sorted(str(path.resolve()) for path in paths)
+    return hashlib.sha256("\0".join(said).encode()).hexdigest()
 
 
 def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
@@ -220,7 +233,14 @@ def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
         auditors = [host.directory.auditors]
         store.record(log, event, auditors=auditors, signer=host.signer, random=io.random, commit=commit)
 
-    writer = Writer(host, now=io.clock, random=io.random, log=entered, logged=lambda: set(store.commits(log)))
+    writer = Writer(
+        host,
+        now=io.clock,
+        random=io.random,
+        log=entered,
+        logged=lambda: set(store.commits(log)),
+        dump=work.name,
+    )
     with contextlib.ExitStack() as stack:
         stack.enter_context(writer)
         policies.keep(host.vault, rules.policy.ref.digest, rules.policy.text.encode())

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS pending (
 CREATE TABLE IF NOT EXISTS known (
   source TEXT PRIMARY KEY, object TEXT NOT NULL, state TEXT NOT NULL, verb TEXT NOT NULL,
   reason TEXT NOT NULL, waits INTEGER NOT NULL, committed INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS lies (source TEXT NOT NULL, dump TEXT NOT NULL, PRIMARY KEY (source, dump));
 CREATE TABLE IF NOT EXISTS opening (committed TEXT PRIMARY KEY, batches TEXT NOT NULL);
 """
 
@@ -137,9 +138,10 @@ class Journal:
         objects: tuple[ObjectDigests, ...],
         sources: Iterable[tuple[Sha256, Known]] = (),
         *,
+        dump: str = "",
         sync: bool = True,
     ) -> None:
-        """Write a sealed row down: from here on a kill loses nothing of it.
+        """Write a sealed row down: from here on a kill loses nothing of it. Its sources lie in `dump`.
 
         Without `sync` it outlives a power cut only from the next synced step on; until then its
         intent stands, and its source would be sealed anew.
@@ -150,11 +152,13 @@ class Journal:
                 "INSERT INTO pending (compartment, objects, sealed) VALUES (?, ?, ?)",
                 (compartment, text, sealed),
             )
+            sources = tuple(sources)
             db.executemany("DELETE FROM intent WHERE object = ?", [(o.object,) for o in objects])
             db.executemany(
                 "INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?, 0)",
                 [(s, k.object, k.state, k.verb, k.reason, k.waits) for s, k in sources],
             )
+            db.executemany("INSERT OR IGNORE INTO lies VALUES (?, ?)", [(s, dump) for s, _ in sources])
 
     def blank(self) -> bool:
         """Say whether no source was ever sealed from here, so that none has to be looked up."""
@@ -223,15 +227,18 @@ class Journal:
         with self._step() as db:
             db.execute("DELETE FROM opening")
 
-    def forget_unseen(self, seen: Iterable[Sha256]) -> int:
-        """Drop every committed source that is not among `seen`; returns how many were dropped."""
+    def forget_unseen(self, seen: Iterable[Sha256], dump: str = "") -> int:
+        """Drop every committed source that lies in no dump any more; returns how many were dropped.
+
+        `seen` is all that lies in `dump` now. What lies in another dump stays: two tablets are taken
+        in by turns, and neither makes the host forget the other.
+        """
         with self._step() as db:
-            db.execute("CREATE TEMP TABLE seen (source TEXT PRIMARY KEY)")
-            db.executemany("INSERT OR IGNORE INTO seen VALUES (?)", ((s,) for s in seen))
+            db.execute("DELETE FROM lies WHERE dump = ?", (dump,))
+            db.executemany("INSERT OR IGNORE INTO lies VALUES (?, ?)", ((s, dump) for s in seen))
             dropped = db.execute(
-                "DELETE FROM known WHERE committed = 1 AND source NOT IN (SELECT source FROM seen)"
+                "DELETE FROM known WHERE committed = 1 AND source NOT IN (SELECT source FROM lies)"
             ).rowcount
-            db.execute("DROP TABLE seen")
         with self._errors():
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return dropped

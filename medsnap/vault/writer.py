@@ -36,7 +36,8 @@ class Writer:
 
     Use it as a context manager. `log` appends a commit's hash (and the ids in it) to the audit
     log; `logged` gives the hashes that already stand there, so that a commit whose log entry a
-    crash cut off is offered again and only once. Raises Locked (75) on entry.
+    crash cut off is offered again and only once. `dump` says which dump is taken in, as a digest:
+    what other dumps hold is not forgotten for it. Raises Locked (75) on entry.
     """
 
     def __init__(
@@ -47,8 +48,9 @@ class Writer:
         random: Random,
         log: Callable[[Sha256, tuple[str, ...]], None],
         logged: Callable[[], set[Sha256]] = set,
+        dump: str = "",
     ) -> None:
-        self._host, self._now, self._random = host, now, random
+        self._host, self._now, self._random, self._dump = host, now, random, dump
         self._log, self._logged = log, logged
         self._vault, self._directory = host.vault, host.directory
         self._lines: dict[str, batches.Lines] = {}
@@ -126,7 +128,7 @@ class Writer:
         sealed = batches.seal_row(row, key.recipient, random=self._random)
         with self._step():
             # what leaves in this run is written down before it leaves; else the commit's sync will do
-            self._journal.add(compartment, sealed, digests, _sources(row), sync=_leaves(row))
+            self._journal.add(compartment, sealed, digests, _sources(row), dump=self._dump, sync=_leaves(row))
             self._lines.setdefault(compartment, batches.Lines()).add(row)
             self._objects += digests
             self._waiting += 1
@@ -170,7 +172,7 @@ class Writer:
 
     def forget_unseen(self, seen: Iterable[Sha256]) -> int:
         """Drop from the journal what is no longer in the dump: a stolen journal confirms no guess."""
-        return self._journal.forget_unseen(seen)
+        return self._journal.forget_unseen(seen, self._dump)
 
     def recover(self) -> None:
         """Finish or clear away what was cut off, by the journal alone; called on entry."""

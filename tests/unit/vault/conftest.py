@@ -64,13 +64,14 @@ class Kit:
     def host(self, now: datetime = NOW) -> Host:
         return Host.open(self.state, self.vault, now)
 
-    def writer(self) -> Writer:
+    def writer(self, dump: str = "") -> Writer:
         return Writer(
             self.host(),
             now=lambda: NOW,
             random=os.urandom,
             log=lambda commit, ids: self.log.append(commit),
             logged=lambda: set(self.log),
+            dump=dump,
         )
 
     def row(
@@ -109,10 +110,10 @@ class Kit:
             ),
         )
 
-    def ingest(self, photos: Sequence[tuple[bytes, str]]) -> list[PhotoRow]:
+    def ingest(self, photos: Sequence[tuple[bytes, str]], dump: str = "") -> list[PhotoRow]:
         """Add photos with their compartments and commit them."""
         rows = []
-        with self.writer() as writer:
+        with self.writer(dump) as writer:
             for n, (photo, compartment) in enumerate(photos):
                 rows.append(self.row(writer, photo, compartment, f"IMG_{n}.jpg"))
                 writer.add(compartment, rows[-1])

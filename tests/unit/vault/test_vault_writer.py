@@ -63,6 +63,21 @@ def test_a_source_whose_object_is_gone_is_unknown(kit: Kit, photos: list[bytes])
         assert writer.known(digest(photos[0])) is None
 
 
+def test_dumps_taken_in_by_turns_do_not_make_the_host_forget(kit: Kit, photos: list[bytes]) -> None:
+    first, second = digest(photos[0]), digest(photos[1])
+    kit.ingest([(photos[0], "general")], dump="a")
+    kit.ingest([(photos[1], "general")], dump="b")
+    with kit.writer(dump="b") as writer:
+        assert writer.forget_unseen({second}) == 0
+        assert writer.known(first) is not None
+    with kit.writer(dump="a") as writer:
+        assert writer.forget_unseen({second}) == 1  # the first is gone, the second lies here too
+        assert writer.known(first) is None
+    with kit.writer(dump="b") as writer:
+        assert writer.forget_unseen(set()) == 0
+        assert writer.known(second) is not None
+
+
 def test_the_journal_forgets_what_left_the_dump(kit: Kit, photos: list[bytes]) -> None:
     kit.ingest([(p, "general") for p in photos])
     with kit.writer() as writer:
