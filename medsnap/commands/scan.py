@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from medsnap.commands import _photos
+import typer
+
+from medsnap.commands import _forecast, _photos
 from medsnap.commands._shared import Io, Result, command
 from medsnap.errors import Exit
 from medsnap.model.decision import Verb
@@ -33,6 +35,10 @@ def scan(
     models: _photos.ModelsOption = None,
     detect: _photos.DetectOption = True,
     jobs: _photos.JobsOption = None,
+    forecast: Annotated[
+        bool,
+        typer.Option("--forecast", help="Say how many would reach the record tonight, and why others wait."),
+    ] = False,
 ) -> Result:
     """Say what is in these photos, where they have been, and what the policy would do. Writes nothing.
 
@@ -42,24 +48,31 @@ def scan(
 
       medsnap scan ./dump --policy hospital --manifest today.csv
 
+      medsnap scan ./dump --policy hospital --manifest today.csv --forecast
+
       medsnap scan ./dump --policy hospital --format json
     """
     rules = _photos.rules(io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset)
     found = _Look()
+    ahead = _forecast.forecast(rules.policy) if forecast else None
     listed = []
     for judged, outcome in _judge(io, paths, rules, models=models, detect=detect, jobs=jobs):
         found.add(judged, outcome)
         io.record(_entry(judged, outcome))
+        if ahead is not None:
+            ahead.add(outcome, judged)
         if io.verbose:
             listed.append(_row(judged, outcome))
     hint = Line("-v lists each file; --format ndjson tells all that is known of it", Tone.QUIET)
     page = (
         *_photos.listing(("file", "outcome", "match", "decision", "note"), listed),
-        *found.page(),
+        *(found.page() if ahead is None else ahead.page()),
         _photos.unsigned(rules),
         *(() if io.verbose else (hint,)),
     )
     data = _photos.counts(found.summary) | {"policy": rules.policy.ref, "verbs": dict(found.verbs)}
+    if ahead is not None:
+        data["forecast"] = ahead.data()
     return Result(page=page, data=data, exit=found.exit, records="photos")
 
 
