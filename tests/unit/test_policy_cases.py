@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - tables with one case a line
 """Test files of a policy: the shipped ones pass and notice weaker lines; the command says what is wrong."""
 
 from __future__ import annotations
