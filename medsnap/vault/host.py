@@ -100,7 +100,7 @@ def read_pin(folder: Path) -> Pin:
         raise KeyRefused(
             "the vault's root key is not pinned on this machine",
             where=str(folder),
-            hint="compare its fingerprint with the vault's keeper, then: medsnap vault trust --vault V FINGERPRINT",
+            hint="compare its fingerprint with the keeper, then: medsnap vault trust --vault V FINGERPRINT",
         ) from None
     try:
         return from_json(Pin, json.loads(data))

@@ -1,4 +1,3 @@
-
 """SARIF and JUnit: the structure that their readers require, and that no text breaks it."""
 
 from __future__ import annotations
