@@ -149,6 +149,7 @@ def enforced(
     for digest, text in texts(policy):
         policies.keep(vault, digest, text.encode())
     if standing.in_force:
+        policy = _with_waivers(io, policy, file, vault, directory)
         versions.note(memory, policy.ref.policy, policy.ref.version, policy.ref.digest)
         if directory.keyring is not None:
             own = sidecar(file)
@@ -158,6 +159,21 @@ def enforced(
     if standing.ends:
         io.warn(standing.ends)
     return enforce(policy, standing)
+
+
+def _with_waivers(io: Io, policy: Policy, file: Path, vault: Path, directory: Directory) -> Policy:
+    """Add the waivers beside the policy that count for this vault; their texts are kept like policies."""
+    from medsnap.commands._waivers import with_waivers
+    from medsnap.vault import policies
+
+    def signed(path: Path) -> tuple[Signature, ...]:
+        return signatures(path)[0]
+
+    ring = pinned_ring(vault, directory)
+    made = with_waivers(io, policy, file, directory=directory, ring=ring, signatures=signed)
+    for waiver in made.waivers:
+        policies.keep(vault, waiver.digest, waiver.text.encode())
+    return made
 
 
 def of_decided(io: Io, found: dict[str, Policy], vault: Path, directory: Directory) -> dict[str, Policy]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands import _in_force, _signing
+from medsnap.commands import _in_force, _signing, _waivers
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import VaultOption
 from medsnap.errors import Exit, KeyRefused, UsageError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from medsnap.policy.standing import Standing
     from medsnap.vault.directory import Directory
 
-PolicyFile = Annotated[Path, typer.Argument(metavar="FILE", help="The policy's file (or keyring.yaml).")]
+PolicyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A policy, keyring or waiver.")]
 RingOption = Annotated[
     Path | None,
     typer.Option("--keyring", metavar="FILE", help="The keyring; default: the one that the vault pins."),
@@ -110,10 +110,15 @@ def _day(io: Io, text: str) -> date:
 def _paper(io: Io, file: Path, vault: Path | None, before: Path | None) -> _Paper:
     """Read what is to be signed. Raises PolicyError when it does not lint."""
     from medsnap.policy import keyring
+    from medsnap.policy.linting import is_waiver
     from medsnap.policy.loading import read_text
 
-    if keyring.is_ring(read_text(file)):
+    text = read_text(file)
+    if keyring.is_ring(text):
         return _ring_paper(io, file, vault, before)
+    if is_waiver(text):
+        subject, people, read = _waivers.paper(io, file, text)
+        return _Paper(subject=subject, seats=people, page=read)
     from medsnap import policy as policies
     from medsnap.policy.signatures import of_policy
 

@@ -41,9 +41,10 @@ def decide(
     """Decide one photo (policy.md M1-M9, M11-M14, M16-M19).
 
     `now` has a time zone. `study` are the votes that other photos of the same visit cast on this one
-    (`study_votes`, M17). `waivers` are those whose signatures were found good; each removes one vote.
+    (`study_votes`, M17). `waivers` are those whose signatures were found good, beside the policy's own;
+    each removes one vote.
     """
-    now = now.astimezone(UTC)
+    now, waivers = now.astimezone(UTC), (*policy.waivers, *waivers)
     sides = [_side(side, evidence, now, waivers) for side in (policy, policy.also) if side is not None]
     top = sides[-1].policy  # versions only append compartments, so it knows them all
     votes = ordered(top, [*_joined(sides), *study])

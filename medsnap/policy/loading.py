@@ -103,7 +103,8 @@ def _with_both(made: Policy, own: Item, newer: Parent) -> Policy:
     other = build(whole, digest=made.ref.digest, baseline=BASELINE_VERSION)
     both = hashlib.sha256(f"{made.ref.effective}\n{other.ref.effective}".encode()).hexdigest()
     other = _within(other, newer.policy.in_force)
-    made = replace(made, in_force=other.in_force, ref=replace(made.ref, effective=both))
+    alone = made.ref.effective
+    made = replace(made, in_force=other.in_force, pinned=alone, ref=replace(made.ref, effective=both))
     return replace(made, also=replace(other, ref=made.ref, parent=_with_text(newer)))
 
 

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from medsnap.model.decision import PolicyRef, Verb
 from medsnap.policy.findings import LintFinding
 from medsnap.policy.sites import Sites
 from medsnap.policy.walk import Item
+
+if TYPE_CHECKING:
+    from medsnap.policy.waiver import Waiver
 
 
 class Label(StrEnum):
@@ -237,8 +241,10 @@ class Policy:
     text: str = field(default="", repr=False, compare=False)  # the file as it is: what the digest covers
     tree: Item | None = field(default=None, repr=False, compare=False)  # effective, with lines
     waiver_limits: WaiverLimits | None = None  # None: none are allowed
+    waivers: tuple[Waiver, ...] = ()  # in force: read, and signed where a keyring is pinned (M12)
     parent: Policy | None = field(default=None, repr=False)  # what it `extends`, as it stands alone
     also: Policy | None = field(default=None, repr=False)  # itself under the parent in force now (M11)
+    pinned: str = ""  # with `also`: the effective digest under the pinned parent, which is what was signed
 
     def rank(self, compartment: str | None) -> int:
         """Return a compartment's place in the order; none is before the first, unknown the last."""

@@ -17,8 +17,10 @@ from medsnap.errors import KeyRefused, Malformed
 if TYPE_CHECKING:
     from medsnap.policy.keyring import Ring, RingKey
     from medsnap.policy.nouns import Policy, Seat
+    from medsnap.policy.waiver import Waiver
 
 POLICY: Final = "medsnap-policy-v1"
+WAIVER: Final = "medsnap-waiver-v1"
 RING: Final = "medsnap-keyring-v1"
 PROOF: Final = "medsnap-key-v1"  # a person shows that the key is his
 NAMESPACE: Final = "medsnap-policy"  # of ssh-keygen -Y sign
@@ -70,10 +72,13 @@ def framed(*parts: str) -> bytes:
 
 def of_policy(policy: Policy) -> Subject:
     """Return what signers of a policy sign."""
-    ref = policy.ref
-    return Subject(
-        domain=POLICY, id=ref.policy, version=ref.version, digest=ref.digest, effective=ref.effective
-    )
+    ref, effective = policy.ref, policy.pinned or policy.ref.effective  # a later parent asks no new signature
+    return Subject(domain=POLICY, id=ref.policy, version=ref.version, digest=ref.digest, effective=effective)
+
+
+def of_waiver(waiver: Waiver) -> Subject:
+    """Return what signers of a waiver sign; its own domain, so no other signature is one."""
+    return Subject(domain=WAIVER, id=waiver.id, version=1, digest=waiver.digest, effective=waiver.policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,121 @@
+"""The waivers beside a policy (`waivers/*.yaml`): which of them count for a vault (policy.md M12)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medsnap.commands._shared import Io
+from medsnap.errors import MedsnapError, PolicyError
+from medsnap.report.page import Block, Facts, Line, Tone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from medsnap.policy import Policy
+    from medsnap.policy.keyring import Ring
+    from medsnap.policy.nouns import Seat
+    from medsnap.policy.signatures import Signature, Subject
+    from medsnap.policy.waiver import Waiver
+    from medsnap.vault.directory import Directory
+
+FOLDER = "waivers"
+MOST = 200
+
+
+def seats(policy: Policy) -> tuple[Seat, ...]:
+    """Return the seats that sign a policy's waivers: named by the root, with its quorum."""
+    root = policy.parent or policy
+    named = root.waiver_limits.signed_by if root.waiver_limits else ()
+    return tuple(seat for seat in root.seats if seat.name in named)
+
+
+def beside(io: Io, policy: Policy, file: Path) -> tuple[tuple[Path, Waiver], ...]:
+    """Read the waivers beside a policy's file; one that is wrong is warned of and counts for nothing."""
+    from medsnap.policy.waiver_file import load_waiver
+
+    found = []
+    for path in sorted((file.parent / FOLDER).glob("*.yaml"))[:MOST]:
+        try:
+            made = load_waiver(path, policy, now=io.now)
+        except MedsnapError as wrong:
+            io.warn(f"waiver {path.name}: {wrong.message}; it lifts nothing")
+            continue
+        if made.until < io.now.date():
+            io.warn(f"waiver {made.id}: it ended on {made.until}; remove {path.name}")
+        else:
+            found.append((path, made))
+    return tuple(found)
+
+
+def with_waivers(
+    io: Io,
+    policy: Policy,
+    file: Path,
+    *,
+    directory: Directory,
+    ring: Ring | None,
+    signatures: Callable[[Path], tuple[Signature, ...]],
+) -> Policy:
+    """Return the policy with the waivers that its seats have signed; without a pinned keyring, all."""
+    counted = []
+    for path, made in beside(io, policy, file):
+        missing = _missing(io, policy, made, directory=directory, ring=ring, found=signatures(path))
+        if missing:
+            io.warn(f"waiver {made.id}: {missing}; it lifts nothing")
+        else:
+            counted.append(made)
+    return replace(policy, waivers=tuple(counted)) if counted else policy
+
+
+def _missing(
+    io: Io,
+    policy: Policy,
+    waiver: Waiver,
+    *,
+    directory: Directory,
+    ring: Ring | None,
+    found: tuple[Signature, ...],
+) -> str:
+    """Say which signatures are missing."""
+    from medsnap.policy.signatures import of_waiver, tally
+
+    if directory.keyring is None:
+        return "" if directory.unsigned_allowed else "the vault allows nothing unsigned"
+    wanted = seats(policy)
+    if ring is None or not wanted:
+        return "the policy names nobody who signs waivers"
+    counted = tally(of_waiver(waiver), wanted, ring, found, io.now.date())
+    gaps = [f"{s.seat} ({len(s.signed)} of {s.needed})" for s in counted.seats if not s.complete]
+    return "signatures are missing: " + ", ".join(gaps) if gaps else ""
+
+
+def paper(io: Io, file: Path, text: str) -> tuple[Subject, dict[str, tuple[str, ...]], tuple[Block, ...]]:
+    """Lay a waiver out to be signed: what is signed, who may, how it reads. Raises PolicyError."""
+    from medsnap.policy.signatures import of_waiver
+    from medsnap.policy.waiver_file import load_waiver, policy_of
+
+    policy = policy_of(file, text)
+    if policy is None:
+        raise PolicyError(
+            "the waiver's policy is not found",
+            where=str(file),
+            hint="keep the waiver in 'waivers/' beside the policy; 'medsnap policy lint' tells more",
+        )
+    made = load_waiver(file, policy, now=io.now)
+    narrow = made.narrow
+    said = {"department": narrow.department, "device": narrow.device, "view": narrow.view}
+    said |= {"reason": narrow.reason, "body site": narrow.body_site}
+    page = (
+        Line(f"waiver {made.id} of {made.policy}", Tone.TITLE),
+        Facts(
+            (
+                ("lifts", f"{made.rule} ({policy.where(made.rule)})"),
+                ("for", ", ".join(f"{name} {value}" for name, value in said.items() if value)),
+                ("until", str(made.until)),
+                ("because", made.because),
+            )
+        ),
+    )
+    return of_waiver(made), {seat.name: seat.people for seat in seats(policy)}, page
