@@ -129,8 +129,10 @@ _XMP_WORDS: tuple[tuple[Reveals, tuple[bytes, ...]], ...] = (  # in lower case
     (Reveals.DEVICE, (b"tiff:make", b"tiff:model", b"aux:lens", b"creatortool")),
     (
         Reveals.PERSON,
-        (b"creator", b"description", b"dc:title", b"dc:subject", b"person", b"rights", b"author")
-        + (b"caption", b"face"),
+        (
+            *(b"creator", b"description", b"dc:title", b"dc:subject", b"person"),
+            *(b"rights", b"author", b"caption", b"face"),
+        ),
     ),
     (Reveals.HISTORY, (b":history", b"derivedfrom", b"crs:", b"creatortool")),
     (Reveals.THUMBNAIL, (b"thumbnails", b"xmpgimg", b"gdepth:data")),
