@@ -7,23 +7,24 @@ decoding 50,000 texts takes longer than deciding what is left.
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
-from typing import Final
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any, Final
 
 from medsnap.policy.facts import ADULT
 from medsnap.policy.nouns import Policy
+from medsnap.policy.sites import normal
 
 _STRING: Final = r'"(?:[^"\\]|\\.)*"'
+_WORDS: Final = "because|asset|claimed_by|owner|body_site|view|reason|department|last_seen|inventory_date"
 # Within a text every quote is escaped, and no value is followed by a colon: only keys match.
 _PARTS: Final = re.compile(
-    rf'"(?:(?P<words>because|asset|claimed_by|owner)":(?:{_STRING}|null)'
-    rf'|(?P<many>contradictions)":\[{_STRING}[^\]]*\]'
-    r'|(?P<score>score)":(?P<value>-?[0-9.eE+-]+)'
-    r'|(?P<age>patient_age)":(?P<years>-?[0-9]+)'
-    r'|(?P<date>last_seen|inventory_date)":"(?P<day>[0-9-]{10})")'
+    rf'"(?P<name>(?:{_WORDS})(?=":["n])|contradictions(?=":\[)|score(?=":[-0-9])|patient_age(?=":[-0-9]))":'
+    rf"(?P<value>{_STRING}|null|-?[0-9][0-9.eE+-]*|\[(?:{_STRING},?)*\])"
 )
 
 
@@ -31,38 +32,69 @@ class Alike:
     """Gives photos one key that all of these policies decide in the same way, but for words."""
 
     def __init__(self, policies: Iterable[Policy], now: datetime) -> None:
-        both = [side for policy in policies for side in (policy, policy.also) if side is not None]
-        scores = {s for p in both for s in (p.detection.certain_at, p.detection.suspect_at)}
-        self._scores = sorted(scores)
-        limits = {rule.when.patient_younger_than for p in both for rule in p.rules}
+        self._sides = [s for policy in policies for s in (policy, policy.also) if s is not None]
+        rules = [rule.when for side in self._sides for rule in side.rules]
+        detections = [side.detection for side in self._sides]
+        self._scores = sorted({s for d in detections for s in (d.certain_at, d.suspect_at)})
+        limits = {when.patient_younger_than for when in rules}
         self._ages = sorted({0, ADULT, 151} | {limit for limit in limits if limit is not None})
-        spans = {p.devices.managed.seen_within for p in both} | {p.devices.inventory_max_age for p in both}
+        spans = {side.devices.managed.seen_within for side in self._sides}
+        spans |= {side.devices.inventory_max_age for side in self._sides}
         self._spans = sorted(span for span in spans if span is not None)
         self._today = now.date()
-        self._days: dict[str, str] = {}
+        # words that some line names; all others are alike when both policies know them
+        self._views = {v for w in rules for v in w.view} | {v for d in detections for v in d.cannot_appear_in}
+        self._reasons = {reason for when in rules for reason in when.reason}
+        self._departments = {name for when in rules for name in when.department}
+        self._sites = {code for when in rules for code in when.body_site}
+        self._seen: dict[str, str] = {}
 
     def key(self, text: str) -> str:
         """Return the key of one evidence, given as canonical JSON."""
-        return _PARTS.sub(self._band, text)
+        return _PARTS.sub(self._part, text)
 
-    def _band(self, match: re.Match[str]) -> str:
-        if match["words"]:
-            return f'"{match["words"]}"'
-        if match["many"]:
-            return '"contradicted"'
-        if match["score"]:
-            score = float(match["value"])
-            return f"score {bisect_right(self._scores, score)} {score > 0}"
-        if match["age"]:
-            return f"age {bisect_right(self._ages, int(match['years']))}"
-        return f"{match['date']} {self._lag(match['day'])}"
-
-    def _lag(self, day: str) -> str:
-        found = self._days.get(day)
+    def _part(self, match: re.Match[str]) -> str:
+        found = self._seen.get(match[0])
         if found is None:
-            lag = self._today - date.fromisoformat(day)
-            # a day is compared with whole spans, so the bands are those that it exceeds
-            found = self._days[day] = str(
-                sum(lag > span for span in self._spans) if lag >= timedelta(0) else -1
-            )
+            name = match["name"]
+            found = self._seen[match[0]] = f'"{name}":{self._band(name, json.loads(match["value"]))}'
         return found
+
+    def _band(self, name: str, value: Any) -> str:
+        match name:
+            case "score":
+                return f"{bisect_right(self._scores, value)} {value > 0}"
+            case "patient_age":
+                return str(bisect_right(self._ages, value))
+            case "last_seen" | "inventory_date":
+                return self._lag(value)
+            case "contradictions":
+                return str(bool(value))
+            case "body_site":
+                return str([self._site(side, value) for side in self._sides])
+            case "view" | "reason" | "department":
+                return str([self._word(side, name, value) for side in self._sides])
+            case _:
+                return ""  # words for people
+
+    def _lag(self, day: str | None) -> str:
+        if day is None:
+            return "none"
+        lag = self._today - date.fromisoformat(day)
+        return str([lag > span for span in self._spans])
+
+    def _site(self, side: Policy, words: str | None) -> str:
+        site = side.vocabulary.sites.find(words)
+        if site is None:
+            return "missing"
+        return repr(replace(site, code=site.code if site.code in self._sites else "", meaning=""))
+
+    def _word(self, side: Policy, name: str, word: str | None) -> str:
+        if name == "department":
+            named, known, plain = self._departments, side.departments, word
+        else:
+            view = name == "view"
+            named = self._views if view else self._reasons
+            known = frozenset(side.vocabulary.view if view else side.vocabulary.reason)
+            plain = normal(word or "")
+        return repr(plain) if plain in named else str(plain in known)
