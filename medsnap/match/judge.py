@@ -70,7 +70,11 @@ def judge(
         patient=_patient(said),
         visit=Visit(encounter=said.encounter, accession=said.accession, department=said.department),
         description=Description(
-            body_site=said.body_site, laterality=said.laterality, view=said.view, reason=said.reason
+            body_site=said.body_site,
+            laterality=said.laterality,
+            view=said.view,
+            reason=said.reason,
+            lesion=said.lesion,
         ),
         captured_at=_captured(said, captured),
         asset=said.device,

@@ -28,6 +28,7 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], Callable[[str], Any]]] = {
     "laterality": (("side",), fields.side),
     "view": ((), fields.term),
     "reason": (("indication",), fields.term),
+    "lesion": (("lesion_id", "lesion_number"), fields.name),
     "operator": (("staff_id", "photographer", "taken_by"), fields.name),
     "consent": ((), fields.consent),
     "features": ((), fields.features),
@@ -51,6 +52,7 @@ class Said:
     laterality: str | None = None
     view: str | None = None
     reason: str | None = None
+    lesion: str | None = None
     operator: str | None = None
     consent: tuple[tuple[str, str], ...] = ()
     features: tuple[tuple[str, bool], ...] = ()

@@ -129,6 +129,12 @@ def test_the_closer_row_describes_and_the_folder_fills_its_blanks() -> None:
     assert found.features == (("scar", False), ("tattoo", True))  # once seen, it stays seen
 
 
+def test_a_lesion_keeps_its_number() -> None:
+    text = "file,mrn,issuer,birth_date,lesion_id\nW/a.jpg,7,2.999.1,1970-01-01,L-3\n"
+    found = manifest.parse(text.encode(), "m.csv").match("W/a.jpg", CONTENT, CaptureFacts())
+    assert (found.state, found.description.lesion) == (MATCHED, "L-3")
+
+
 def test_deeper_folders_stand_over_wider_ones() -> None:
     found = match(",,W/x,7,2.999.1,,E1,,,hand,,", ",,W,,,,,,,foot,right,", path="W/x/a.jpg")
     assert (found.state, found.description.body_site, found.description.laterality) == (
