@@ -82,6 +82,12 @@ def load_waiver(path: Path, policy: Policy, *, now: datetime) -> Waiver:
     return _waiver(tree, text, policy)
 
 
+def kept_waiver(text: str, name: str, policy: Policy) -> Waiver | None:
+    """Read a waiver that counted once, for a replay; None for a text that is none."""
+    found = _read(text, name)
+    return None if found.tree is None or found.findings else _waiver(found.tree, text, policy)
+
+
 def lint_waiver(text: str, name: str, policy: Policy | None, *, now: datetime) -> tuple[LintFinding, ...]:
     """List what is wrong with a waiver; without its policy that alone is E203."""
     found = _read(text, name)
