@@ -62,14 +62,18 @@ class _Again:
 
         if evidence is None:
             return "no evidence is kept"
-        if waived(decision):
-            return "it rests on a waiver, which is not in the vault"
         if digest != decision.evidence:
             return BROKEN[1]
         policies = self._policies(decision)
         if not policies:
             return "its policy is not in the vault"
-        return FOLLOWS if any(same(policy, evidence, decision) for policy in policies) else BROKEN[0]
+        for policy in policies:
+            ways = waived(policy, decision, self.texts)
+            if ways is None:
+                return "a waiver that it rests on is not in the vault"
+            if any(same(policy, evidence, decision, waivers) for waivers in ways):
+                return FOLLOWS
+        return BROKEN[0]
 
     def _policies(self, decision: Decision) -> tuple[Policy, ...]:
         from medsnap.policy.replay import readings

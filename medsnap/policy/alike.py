@@ -42,11 +42,17 @@ class Alike:
         spans |= {side.devices.inventory_max_age for side in self._sides}
         self._spans = sorted(span for span in spans if span is not None)
         self._today = now.date()
+        narrow = [waiver.narrow for side in self._sides for waiver in side.waivers]
         # words that some line names; all others are alike when both policies know them
         self._views = {v for w in rules for v in w.view} | {v for d in detections for v in d.cannot_appear_in}
+        self._views |= {normal(n.view) for n in narrow if n.view}
         self._reasons = {reason for when in rules for reason in when.reason}
+        self._reasons |= {normal(n.reason) for n in narrow if n.reason}
         self._departments = {name for when in rules for name in when.department}
+        self._departments |= {n.department for n in narrow if n.department}
         self._sites = {code for when in rules for code in when.body_site}
+        self._sites |= {n.body_site for n in narrow if n.body_site}
+        self._waived = any(side.waivers for side in self._sides)
         self._seen: dict[str, str] = {}
 
     def key(self, text: str) -> str:
@@ -74,6 +80,8 @@ class Alike:
                 return str([self._site(side, value) for side in self._sides])
             case "view" | "reason" | "department":
                 return str([self._word(side, name, value) for side in self._sides])
+            case "asset" if self._waived:
+                return repr(value)  # a waiver may be for one device
             case _:
                 return ""  # words for people
 

@@ -17,10 +17,12 @@ from medsnap.policy.loading import load_text
 from medsnap.policy.nouns import Policy
 from medsnap.policy.packaged import BASELINE
 from medsnap.policy.parents import Parents, Source
+from medsnap.policy.waiver import PREFIX, Waiver
+from medsnap.policy.waiver_file import kept_waiver
 
 IN_FORCE: Final = "in_force"
-WAIVERS: Final = "waivers."  # of the path of a vote that tells of one
 MOST_NAMES: Final = 4  # file names that one decision's reasons give: own, parent, baseline
+_WAIVER: Final = re.compile(r"^waiver:[ ]", re.MULTILINE)
 _EXTENDS: Final = re.compile(r"^extends:[ ]+([a-z0-9][a-z0-9-]{0,62})@", re.MULTILINE)
 
 
@@ -88,14 +90,23 @@ def under(policy: Policy, decision: Decision) -> Policy:
     )
 
 
-def same(policy: Policy, evidence: Evidence, recorded: Decision) -> bool:
+def same(policy: Policy, evidence: Evidence, recorded: Decision, waivers: tuple[Waiver, ...] = ()) -> bool:
     """Say whether the evidence comes to the recorded decision again."""
     study = tuple(vote for vote in recorded.votes if vote.because.startswith(OF_VISIT))
-    again = decide(under(policy, recorded), evidence, datetime.fromisoformat(recorded.at), study=study)
+    at = datetime.fromisoformat(recorded.at)
+    again = decide(under(policy, recorded), evidence, at, study=study, waivers=waivers)
     # the digest of the evidence as it was written is compared by the caller
     return canonical(replace(again, evidence=recorded.evidence)) == canonical(recorded)
 
 
-def waived(decision: Decision) -> bool:
-    """Say whether a waiver took part."""
-    return any(vote.path.startswith(WAIVERS) for vote in decision.votes)
+def waived(
+    policy: Policy, decision: Decision, texts: Mapping[str, str]
+) -> tuple[tuple[Waiver, ...], ...] | None:
+    """Return the waivers that took part, in each way their kept texts allow; None when one is missing."""
+    ways: list[list[Waiver]] = []
+    for vote in decision.votes:
+        if vote.path.startswith(PREFIX):
+            name = vote.where.rpartition(":")[0]
+            read = (kept_waiver(t, name, policy) for t in texts.values() if _WAIVER.search(t))
+            ways.append([w for w in read if w is not None and w.id == vote.path.removeprefix(PREFIX)])
+    return tuple(product(*ways)) if all(ways) else None

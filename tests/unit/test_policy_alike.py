@@ -17,6 +17,7 @@ from medsnap.model.finding import Reading
 from medsnap.policy import Policy
 from medsnap.policy.alike import Alike
 from medsnap.policy.impact import Effect, Impact, effect, redecided
+from medsnap.policy.waiver import Narrow, Waiver
 from tests.builders.policy import (
     CENTERFACE,
     CLINIC,
@@ -214,3 +215,19 @@ def test_impact_decides_what_is_alike_once() -> None:
 def test_a_baseline_alone_has_keys_too() -> None:
     base = policy.load(policy.packaged("baseline-1"))
     assert key(unlooked(patient_age=3), (base, base)) != key(unlooked(patient_age=30), (base, base))
+
+
+def test_a_waiver_for_one_device_keeps_devices_apart() -> None:
+    made = Waiver(
+        id="W-1",
+        policy="northside",
+        rule="devices.personal",
+        narrow=Narrow(device="A"),
+        first=None,
+        until=date(2026, 12, 1),
+        because="So.",
+        where="W-1.yaml:2",
+        digest="",
+    )
+    pair = (HOSPITAL, replace(HOSPITAL, waivers=(made,)))
+    assert key(device(asset="A"), pair) != key(device(asset="B"), pair)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -279,3 +280,28 @@ def test_a_medsnap_that_knows_no_keyrings_refuses_the_vault(board: Board) -> Non
     below = board.folder / "below.yaml"
     below.write_text(hospital(("version: 4", "version: 2")), "utf-8")
     board.ingest("below.yaml", code=77)  # lower than the directory allows, on a machine that saw nothing
+
+
+def test_a_decision_that_a_waiver_changed_is_replayed_with_it(board: Board) -> None:
+    (board.folder / "waivers").mkdir()
+    (board.folder / "waivers" / "W-1.yaml").write_text(
+        "medsnap: 1\nwaiver: W-1\npolicy: northside\nrule: vocabulary.body_site\nfor: {device: DESK-1}\n"
+        f"do: accept\nuntil: {datetime.now(UTC).date() + timedelta(days=30)}\nbecause: No sites there.\n",
+        "utf-8",
+    )
+    photo(board, 10)
+    owner = board.folder / "owner.key"
+    board.call(
+        "ingest", board.folder / "dump", "--policy", board.folder / "hospital.yaml", "--no-detect",
+        "--asset", "DESK-1",
+    )  # fmt: skip
+    replay = ("policy", "replay", "--key-file", owner, "--format", "json")
+    assert json.loads(board.call(*replay))["outcomes"] == {"follows": 1}
+    kept = [
+        path
+        for path in (board.folder / "vault" / "policies").glob("*.yaml")
+        if "waiver: W-1" in path.read_text("utf-8")
+    ]
+    kept[0].unlink()
+    answer = json.loads(board.call(*replay, code=3))
+    assert answer["outcomes"] == {"a waiver that it rests on is not in the vault": 1}
