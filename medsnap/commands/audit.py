@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from medsnap.vault.keys import Keys
 
 _MAX_CHECKPOINT = 1 << 20
-_MEMORY = "log.checkpoint"  # in this host's folder: the last one it has verified
+
 
 SinceOption = Annotated[
     Path | None,
@@ -132,8 +132,10 @@ def _remembered(log: Log, verifiers: Sequence[Verifier], folder: Path) -> int | 
 
     Returns its size, None when this host remembers nothing. Raises Tampered.
     """
+    from medsnap.vault.host import CHECKPOINT
+
     try:
-        with (folder / _MEMORY).open("rb") as handle:
+        with (folder / CHECKPOINT).open("rb") as handle:
             note = handle.read(_MAX_CHECKPOINT)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -149,9 +151,11 @@ def _remembered(log: Log, verifiers: Sequence[Verifier], folder: Path) -> int | 
 
 def _remember(log: Log, folder: Path) -> None:
     """Keep the verified checkpoint, where this host has a folder for the vault."""
+    from medsnap.vault.host import CHECKPOINT
+
     head = log.head()
     if head is not None and folder.is_dir():
-        write_durably(folder / _MEMORY, head.note)
+        write_durably(folder / CHECKPOINT, head.note)
 
 
 def _page(report: LogReport, trust: _Trust, sealed: int, remembered: int | None) -> tuple[Block, ...]:

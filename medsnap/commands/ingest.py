@@ -216,10 +216,13 @@ def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
     from medsnap import batch
     from medsnap.audit import store
     from medsnap.export.isolated import Preparer
+    from medsnap.platform import write_durably
     from medsnap.vault import policies
+    from medsnap.vault.host import CHECKPOINT
     from medsnap.vault.writer import Writer
 
     log = log_of(host.vault, host.directory)
+    memory = host.folder / CHECKPOINT
 
     def entered(commit: Sha256, objects: tuple[str, ...]) -> None:
         event = AuditEvent(
@@ -230,8 +233,18 @@ def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
             details=(("policy", rules.policy.ref.digest), ("signed", rules.policy.ref.signed)),
             software=f"medsnap {__version__}",
         )
-        auditors = [host.directory.auditors]
-        store.record(log, event, auditors=auditors, signer=host.signer, random=io.random, commit=commit)
+        # never sign on top of a log that was put back to an older state: this host remembers
+        seen = memory.read_bytes() if memory.is_file() else None
+        head = store.record(
+            log,
+            event,
+            auditors=[host.directory.auditors],
+            signer=host.signer,
+            random=io.random,
+            commit=commit,
+            seen=seen,
+        )
+        write_durably(memory, head.note)
 
     writer = Writer(
         host,

@@ -27,6 +27,7 @@ class ScrubKeep:
     captured_at: Literal["remove", "keep", "day"] = "remove"  # DateTimeOriginal
     device: Literal["remove", "keep"] = "remove"  # Make and Model
     audio: bool = True  # the sound of a clip
+    moving_alpha: bool = False  # the transparency of a moving picture, a second track (docs/adr/0009)
 
     @property
     def from_exif(self) -> bool:

@@ -83,6 +83,12 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     refuse_fragments(movie)
     still = _Still(source, heif.view(source), keep) if movie.named(b"meta") else None
     parts = make_parts(source, movie, keep)
+    if not keep.moving_alpha and any(part.track.handler == b"auxv" for part in parts):
+        raise Unsupported(
+            "a moving picture with transparency in a second track: no other reader can confirm it clean",
+            where="moov",
+            hint="such files do not come from cameras; seal it as it came with medsnap ingest",
+        )
     mdats = movie.named(b"mdat")
     layout = lay_out(parts, mdats, still.spans if still else ())
     refuse_hidden(source, movie, parts, layout)

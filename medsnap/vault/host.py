@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PIN = "pin.json"
 INGEST_KEY = "ingest.key"
 JOURNAL = "journal"
+CHECKPOINT = "log.checkpoint"  # the log as this host last knew it, kept outside the vault
 MAX_SMALL = 64 * 1024
 
 

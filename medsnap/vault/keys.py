@@ -18,6 +18,7 @@ from medsnap.errors import (
     KeyRefused,
     Malformed,
     MedsnapError,
+    Tampered,
     UsageError,
 )
 from medsnap.platform import too_open, write_durably
@@ -97,6 +98,10 @@ def load_file(path: Path, *, ask: Callable[[], str] | None = None) -> Keys:
     except InputMissing:
         raise InputMissing(
             "the key file does not exist", where=str(path), hint="check --key-file or MEDSNAP_KEY_FILE"
+        ) from None
+    except Tampered:
+        raise KeyRefused(
+            f"is larger than {MAX_KEY_FILE} bytes, so it is no key file", where=str(path)
         ) from None
     if data.startswith((b"age-encryption.org/", b"-----BEGIN AGE")):
         return parse(_unlock(data, ask, str(path)), where=str(path))

@@ -207,3 +207,23 @@ def test_a_pin_without_signing_key_is_refused(clinic: Clinic, dump: Path) -> Non
 def test_a_host_folder_open_to_others_is_refused(clinic: Clinic, dump: Path) -> None:
     clinic.host.chmod(0o755)
     assert "others" in _refused(clinic, dump)
+
+
+def test_ingest_does_not_sign_on_top_of_a_log_that_was_put_back(clinic: Clinic, tmp_path: Path) -> None:
+    """Whoever writes the storage puts yesterday's log back: this host remembers today's (4)."""
+    import shutil
+
+    from PIL import Image
+
+    before = tmp_path / "yesterday"
+    shutil.copytree(clinic.vault / "log", before)
+    more = tmp_path / "more"
+    more.mkdir()
+    Image.new("RGB", (64, 48), "teal").save(more / "IMG_0100.jpg")
+    clinic.ingest(more).expect(0)
+    shutil.rmtree(clinic.vault / "log")
+    shutil.copytree(before, clinic.vault / "log")
+    Image.new("RGB", (64, 48), "plum").save(more / "IMG_0101.jpg")
+    ran = clinic.ingest(more)
+    ran.expect(4)
+    assert (clinic.vault / "log" / "checkpoint").read_bytes() == (before / "checkpoint").read_bytes()

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from medsnap.formats.sniff import sniff
-from medsnap.scrub import scrub
+from medsnap.scrub import clean
 from tests.builders import heif, jpeg
-from tests.golden.table import TABLE, row
+from tests.golden.table import KEEP, TABLE, row
 from tests.golden.traps import TRAPS
 
 GOLDEN = json.loads(TABLE.read_text(encoding="utf-8"))
@@ -28,8 +28,8 @@ def test_trap(name: str) -> None:
 @pytest.mark.parametrize("name", TRAPS)
 def test_no_secret_is_left_and_nothing_is_left_to_do(name: str) -> None:
     data = TRAPS[name]()
-    output = scrub(data)
+    output = clean(data, keep=KEEP).data(data)
     assert jpeg.SECRET not in output
     assert heif.SECRET not in output
     assert sniff(output) is sniff(data)
-    assert scrub(output) == output
+    assert clean(output, keep=KEEP).data(output) == output

@@ -10,7 +10,8 @@ from medsnap.errors import Malformed, MedsnapError, NotClean, Unsupported
 from medsnap.formats.sniff import sniff
 from medsnap.model.carrier import CarrierAction, CarrierKind
 from medsnap.model.photo import MediaType
-from medsnap.scrub import clean
+from medsnap.scrub import Scrubbed, ScrubKeep
+from medsnap.scrub import clean as clean_default
 from medsnap.scrub.report import ScrubReport
 from medsnap.scrub.second.sequence import account
 from tests.builders import movie as make
@@ -19,6 +20,17 @@ from tests.builders.movie import metadata, udta
 from tests.builders.sequence import HVC1, Sequence, pictures, plane, slices
 
 SEQUENCE = MediaType.HEIF_SEQUENCE
+ALPHA = ScrubKeep(moving_alpha=True)
+
+
+def clean(data: bytes, media: MediaType | None = None) -> Scrubbed:
+    """Scrub with the alpha track kept, as a library may; the command holds such files."""
+    return clean_default(data, media, keep=ALPHA)
+
+
+def test_a_moving_picture_with_alpha_is_held_by_default() -> None:
+    with pytest.raises(Unsupported, match="transparency"):
+        clean_default(Sequence().build(), SEQUENCE)
 
 
 def scrubbed(data: bytes) -> tuple[bytes, ScrubReport]:
