@@ -55,6 +55,10 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("key", "A person's lines for the keyring; makes a key.", "medsnap.commands.policy_key:key"),
         Entry("pin", "Let a vault go by a root policy and a keyring.", "medsnap.commands.policy_key:pin"),
     )),
+    Group("device", "What the inventory knows of phones and tablets.", (
+        Entry("ls", "List the devices of the inventory.", "medsnap.commands.device:ls"),
+        Entry("check", "What the policy makes of photos from one device.", "medsnap.commands.device:check"),
+    )),
     Group("models", "Install and verify detector models.", (
         Entry("install", "Fetch the pinned model files.", "medsnap.commands.models:install"),
         Entry("ls", "List the models, their licences and states.", "medsnap.commands.models:ls"),

@@ -1,0 +1,92 @@
+"""`medsnap device`: what the inventory knows of the devices, and what the policy says of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medsnap.commands import _photos
+from medsnap.commands._shared import Io, Result, command
+from medsnap.errors import Exit, InputMissing
+from medsnap.model.decision import Evidence, Verb
+from medsnap.model.photo import CaptureFacts
+from medsnap.report.page import Facts, Line, Table, Tone
+
+if TYPE_CHECKING:
+    from medsnap.intake.devices import Inventory
+
+
+@command()
+def ls(io: Io, devices: _photos.DevicesOption = None) -> Result:
+    """List the devices of the inventory.
+
+    Examples:
+
+      medsnap device ls --devices devices.csv
+    """
+    found = _inventory(io, devices)
+    rows = []
+    for device in found.devices.values():
+        system = " ".join(filter(None, (device.os, device.os_version)))
+        seen = str(device.last_seen or "")
+        rows.append((device.asset, str(device.device_class), device.owner or "", system, seen))
+        io.record({"type": "device", "asset": device.asset, "class": device.device_class,
+                   "owner": device.owner, "os": device.os, "os_version": device.os_version,
+                   "last_seen": seen or None})  # fmt: skip
+    columns = ("asset", "class", "owner", "system", "last seen")
+    data = {"type": "summary", "devices": len(rows), "as_of": str(found.on or "") or None}
+    page = (
+        Table(columns=columns, rows=tuple(rows), empty="no devices"),
+        Line(f"as of {found.on}", Tone.QUIET),
+    )
+    return Result(page=page, data=data, records="devices")
+
+
+@command()
+def check(
+    io: Io,
+    asset: Annotated[str, typer.Argument(metavar="ASSET", help="The device's asset number.")],
+    *,
+    devices: _photos.DevicesOption = None,
+    policy: _photos.PolicyOption = None,
+) -> Result:
+    """Say what the policy makes of photos from one device, as the inventory stands today.
+
+    Exit 1 when they would wait for a person. It judges the device alone, no photo.
+
+    Examples:
+
+      medsnap device check WARD-TAB-07 --devices devices.csv --policy hospital
+    """
+    from medsnap import policy as policies
+
+    loaded = policies.load(_photos.policy_path(io, policy), now=io.now)
+    claimed = _inventory(io, devices).claim(asset, "--asset", CaptureFacts(), io.now.date())
+    votes = [
+        vote
+        for vote in policies.decide(loaded, Evidence(device=claimed), io.now).votes
+        if vote.path.startswith("devices.")
+    ]
+    waits = any(vote.verb >= Verb.QUARANTINE for vote in votes)
+    rows = tuple((str(v.verb), v.path, v.where, v.because) for v in votes)
+    system = " ".join(filter(None, (claimed.os, claimed.os_version))) or "not known"
+    facts = (("device", asset), ("class", str(claimed.device_class)), ("owner", claimed.owner or "not known"),
+             ("system", system), ("last seen", str(claimed.last_seen or "not known")))  # fmt: skip
+    said = "Photos from it wait for a person." if waits else "Nothing about this device holds its photos."
+    page = (
+        Facts(facts),
+        Table(columns=("verb", "says", "where", "because"), rows=rows, wide="because"),
+        Line(said, Tone.BAD if waits else Tone.GOOD),
+    )
+    data: dict[str, Any] = {"type": "device", "device": claimed, "waits": waits, "votes": votes}
+    return Result(page=page, data=data, exit=Exit.VIOLATION if waits else Exit.OK)
+
+
+def _inventory(io: Io, devices: Any) -> Inventory:
+    from medsnap.intake import devices as inventories
+
+    path = io.need(devices, "devices", "--devices")
+    if not path.is_file():
+        raise InputMissing("the inventory does not exist", where=str(path), hint="export it from the manager")
+    return inventories.load(path)
