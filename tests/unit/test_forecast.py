@@ -59,6 +59,7 @@ def test_every_photo_counts_once_and_reasons_name_their_line(
     for kind in ("waits", "stays"):
         assert sum(r["photos"] for r in ahead[f"{kind}_because"]) == ahead[kind] > 0
     said = {r["path"]: r["where"] for r in ahead["waits_because"]}
+    assert "manifest" in said  # whose photo it is has to be confirmed
     line = int(said["devices.personal"].rpartition(":")[2])
     text = policy.packaged("hospital").read_text(encoding="utf-8").splitlines()[line - 1]
     assert text.lstrip().startswith("personal:")
