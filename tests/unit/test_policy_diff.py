@@ -259,7 +259,8 @@ def forged(vault: Decided, key: Path, photo: str, new: Path) -> None:
         vault.vault, vault.directory, keys.load_file(key), random=vault.dice, log=lambda *_: None
     )
     writer.add(opening.compartment, DecisionRow(object=ObjectId(photo), decision=opening))
-    writer.add("general", DecisionRow(object=ObjectId(photo), decision=replace(opening, verb=Verb.REJECT)))
+    shut = replace(opening, verb=Verb.REJECT, may_leave_to=(), opened_by=())
+    writer.add("general", DecisionRow(object=ObjectId(photo), decision=shut))  # the photo lies elsewhere
     assert writer.commit() is not None
 
 
