@@ -21,14 +21,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from scrub import photo
+from _dump import make_jpegs
 
 
 def make(folder: Path, count: int) -> int:
-    """Write `count` different photos; return the bytes. None shares a chunk with another."""
-    folder.mkdir()
-    for number in range(count):
-        (folder / f"IMG_{number:04}.jpg").write_bytes(photo(number))
+    """Write `count` different photos; return the bytes. No two share a picture (restic finds repeats)."""
+    make_jpegs(folder, count, unique=count)
     return sum(p.stat().st_size for p in folder.iterdir())
 
 
