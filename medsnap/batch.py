@@ -17,9 +17,10 @@ from medsnap import pipeline
 from medsnap.errors import Exit, IoFailed, MedsnapError
 from medsnap.intake import reading, walk
 from medsnap.intake.limits import Limits
-from medsnap.model.decision import Decision
+from medsnap.model.decision import Decision, Verb
 from medsnap.model.outcome import Done, Failed, Held, Outcome, RunSummary, Skipped
 from medsnap.model.photo import Candidate, CaptureFacts, Sha256
+from medsnap.model.private import Private
 from medsnap.model.record import Intent
 from medsnap.model.study import Match
 from medsnap.pipeline import Examination, Rules, Sealed, Settled
@@ -149,6 +150,30 @@ def by_visit(candidates: Iterable[Candidate], rules: Rules) -> list[Candidate]:
     return [candidate for _, _, candidate in sorted(keyed, key=lambda k: k[:2])]
 
 
+def would(judged: Judged, rules: Rules) -> Outcome:
+    """Say what ingest would make of a judged photo: for scan, classify and a dry run."""
+    source = judged.candidate.source.relative
+    if judged.seen is None or judged.settled is None:
+        return _unread(judged)
+    decision = judged.settled.decision
+    if left_alone(rules, judged.settled):
+        return _left(source)
+    if decision.verb is Verb.REJECT:
+        return pipeline.rejected(judged.candidate.source)
+    if judged.seen.held:
+        return Held(source=source, reason=judged.seen.held)
+    return Done(source=source, verb=str(decision.verb), waits=pipeline.waits(decision))
+
+
+def _unread(judged: Judged) -> Failed:
+    lost = judged.lost or Lost("io", "the file could not be examined")
+    return Failed(source=judged.candidate.source.relative, error=lost.error, reason=lost.reason)
+
+
+def _left(source: Private[str]) -> Skipped:
+    return Skipped(source=source, reason="not listed in the manifest, left on its device")
+
+
 # ── ingest ───────────────────────────────────────────────────────────────────────────────────
 
 Deliver = Callable[[Sealed], tuple[str, ...]]
@@ -226,14 +251,13 @@ class Run:
         candidate, seen, settled = judged.candidate, judged.seen, judged.settled
         source = candidate.source.relative
         if seen is None or settled is None:
-            lost = judged.lost or Lost("io", "the file could not be examined")
-            return Failed(source=source, error=lost.error, reason=lost.reason), None
+            return _unread(judged), None
         self.seen.add(seen.sha256)
         again = self._again(candidate, seen.sha256)
         if again is not None:  # the same bytes twice in one dump
             return again, None
         if left_alone(self.rules, settled):
-            return Skipped(source=source, reason="not listed in the manifest, left on its device"), None
+            return _left(source), None
         try:
             sealed = pipeline.seal(
                 self.writer, candidate, seen, settled, at=self.clock(), intents=self.intents

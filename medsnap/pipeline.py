@@ -279,7 +279,7 @@ def seal(
     """
     source, decision = candidate.source, settled.decision
     if decision.verb is Verb.REJECT:
-        return Sealed(outcome=_refused(source, "policy.rejected", "the policy rejects this photo"))
+        return Sealed(outcome=rejected(source))
     rewrite = None if seals_original(decision) else seen.rewrite
     with opened(source) as stream:
         data = stream.read() if rewrite is not None and candidate.media.kind is Kind.PHOTO else b""
@@ -379,6 +379,11 @@ def _outcome(row: PhotoRow, source: Source) -> Outcome:
 def waits(decision: Decision) -> bool:
     """Say whether a person has to look before anybody but a reviewer gets on with the photo."""
     return decision.verb in (Verb.QUARANTINE, Verb.SAFEGUARD)
+
+
+def rejected(source: Source) -> Failed:
+    """Give the outcome of a photo that the policy does not admit; its source is untouched (M3)."""
+    return _refused(source, "policy.rejected", "the policy rejects this photo")
 
 
 def _refused(source: Source, error: str, reason: str) -> Failed:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,7 @@ from medsnap.commands._shared import Io, Result, command, writable
 from medsnap.commands._vault import VaultOption, log_of
 from medsnap.errors import CannotCreate, ConfigError
 from medsnap.model.event import Action, AuditEvent
-from medsnap.model.outcome import Done, Failed, Held, Outcome, RunSummary, Skipped
+from medsnap.model.outcome import Outcome, RunSummary
 from medsnap.report import machine
 from medsnap.report.page import Line, Tone
 
@@ -276,31 +277,14 @@ def _rehearse(
     dump: Dump, workers: ExaminerPool, rules: Rules, tell: Callable[[Outcome, Decision | None], None]
 ) -> RunSummary:
     """Go the whole path but for sealing: no vault, no lock, the same outcomes."""
+    from medsnap import batch
+
     summary = RunSummary()
-    for outcome in _would(dump, workers, rules):
+    judged = (batch.would(one, rules) for one in batch.judge(dump.candidates, workers, rules))
+    for outcome in chain(dump.left, judged):
         summary.add(outcome)
         tell(outcome, None)
     return summary
-
-
-def _would(dump: Dump, workers: ExaminerPool, rules: Rules) -> Iterator[Outcome]:
-    from medsnap import batch, pipeline
-
-    yield from dump.left
-    for judged in batch.judge(dump.candidates, workers, rules):
-        source = judged.candidate.source.relative
-        if judged.seen is None or judged.settled is None:
-            lost = judged.lost
-            yield Failed(
-                source=source, error=lost.error if lost else "io", reason=lost.reason if lost else ""
-            )
-        elif batch.left_alone(rules, judged.settled):
-            yield Skipped(source=source, reason="not listed in the manifest, left on its device")
-        elif judged.seen.held:
-            yield Held(source=source, reason=judged.seen.held)
-        else:
-            decision = judged.settled.decision
-            yield Done(source=source, verb=str(decision.verb), waits=pipeline.waits(decision))
 
 
 class _Lines:

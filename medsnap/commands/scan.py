@@ -13,7 +13,7 @@ from medsnap.commands import _forecast, _photos
 from medsnap.commands._shared import Io, Result, command
 from medsnap.errors import Exit
 from medsnap.model.decision import Verb
-from medsnap.model.outcome import Done, Failed, Held, Outcome, RunSummary, Skipped
+from medsnap.model.outcome import Outcome, RunSummary
 from medsnap.model.study import MatchState
 from medsnap.report.page import Block, Line, Table, Tone
 
@@ -42,7 +42,7 @@ def scan(
 ) -> Result:
     """Say what is in these photos, where they have been, and what the policy would do. Writes nothing.
 
-    Exit 1 when a photo would be quarantined, rejected or safeguarded.
+    Exit 1 when a photo would be quarantined or safeguarded, 3 when one is held, refused or unreadable.
 
     Examples:
 
@@ -125,23 +125,8 @@ def _judge(
     workers = _photos.pool(io, rules, models=models, detect=detect, jobs=jobs)
     with workers, io.progress("scan", len(dump.candidates)) as advance:
         for judged in batch.judge(dump.candidates, workers, rules):
-            yield judged, _outcome(judged, rules)
+            yield judged, batch.would(judged, rules)
             advance()
-
-
-def _outcome(judged: Judged, rules: Rules) -> Outcome:
-    from medsnap import batch, pipeline
-
-    source = judged.candidate.source.relative
-    if judged.seen is None or judged.settled is None:
-        lost = judged.lost
-        return Failed(source=source, error=lost.error if lost else "io", reason=lost.reason if lost else "")
-    if batch.left_alone(rules, judged.settled):
-        return Skipped(source=source, reason="not listed in the manifest, left on its device")
-    if judged.seen.held:
-        return Held(source=source, reason=judged.seen.held)
-    decision = judged.settled.decision
-    return Done(source=source, verb=str(decision.verb), waits=pipeline.waits(decision))
 
 
 def _entry(judged: Judged | None, outcome: Outcome) -> dict[str, Any]:

@@ -53,8 +53,16 @@ def mapped(stream: BinaryIO) -> memoryview:
 
 
 def whole(stream: BinaryIO) -> Iterator[bytes]:
-    """Give the rest of a stream in pieces."""
-    return iter(lambda: stream.read(PIECE), b"")
+    """Give the rest of a stream in pieces. Raises IoFailed."""
+    return iter(lambda: _read(stream, PIECE), b"")
+
+
+def _read(stream: BinaryIO, length: int) -> bytes:
+    """Read; a bad sector is the source's fault at once, or the vault that is written would get the blame."""
+    try:
+        return stream.read(length)
+    except OSError as problem:
+        raise IoFailed(f"the file cannot be read ({problem.strerror})") from problem
 
 
 def rewritten(rewrite: Rewrite, stream: BinaryIO) -> Iterator[Buffer]:
@@ -69,7 +77,7 @@ def rewritten(rewrite: Rewrite, stream: BinaryIO) -> Iterator[Buffer]:
         stream.seek(step.start)
         left = step.stop - step.start
         while left:
-            piece = stream.read(min(PIECE, left))
+            piece = _read(stream, min(PIECE, left))
             if not piece:
                 raise IoFailed("the file changed while it was taken in", hint="run again when it is complete")
             left -= len(piece)

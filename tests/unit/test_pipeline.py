@@ -327,3 +327,35 @@ def test_the_policy_says_what_stays_in_the_file(said: str, kept: tuple[str, str]
     text = policy.packaged("little-clinic").read_text() + f"\nscrub: {{{said}}}\n"
     keep = pipeline.keep_of(policy.load_text(text, "p.yaml"))
     assert (keep.captured_at, keep.device) == kept
+
+
+def test_a_rehearsal_refuses_what_ingest_would_refuse(tmp_path: Path) -> None:
+    """A dry run and scan tell what the run itself would: a rejected photo is not 'sealed'."""
+    item = photo(tmp_path, "a.jpg")
+    given_ = rules(tmp_path, row("a.jpg"))
+    settled = pipeline.settle(given_, item, seen(item))
+    refused = replace(settled, decision=replace(settled.decision, verb=Verb.REJECT))
+    told = batch.would(batch.Judged(candidate=item, seen=seen(item), settled=refused), given_)
+    assert told == pipeline.rejected(item.source)
+    assert batch.exit_code(RunSummary.of([told])) is Exit.PARTIAL
+
+
+class BadSector:
+    """A stream on a card that gives an I/O error."""
+
+    def read(self, length: int) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    def seek(self, offset: int) -> int:
+        return offset
+
+
+def test_a_bad_sector_of_the_source_is_not_blamed_on_the_vault() -> None:
+    """An error without a place costs one photo; one with a place stops the run (batch.stops)."""
+    from medsnap.model.rewrite import Keep, Rewrite
+
+    span = Rewrite(media=MediaType.MOV, steps=(Keep(0, 4),), carriers=())
+    for pieces in (reading.whole(BadSector()), reading.rewritten(span, BadSector())):  # type: ignore[arg-type]
+        with pytest.raises(IoFailed) as caught:
+            list(pieces)
+        assert not batch.stops(caught.value)
