@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from medsnap import disk
 from medsnap.errors import Locked
 
 WINDOWS = sys.platform == "win32"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
 
 
 def _try_lock(handle: BinaryIO) -> bool:
@@ -51,17 +54,6 @@ def kernel_lock(path: Path, *, what: str) -> Iterator[None]:
         handle.truncate()
         handle.write(f"process {os.getpid()}\n".encode("ascii"))
         yield
-
-
-def fsync_dir(path: Path) -> None:
-    """Make a directory's entries durable; Windows has no such call and needs none."""
-    if WINDOWS:
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def too_open(path: Path) -> bool:
@@ -119,29 +111,40 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o600, exclusive: bool
     `exclusive` refuses to replace (FileExistsError); a crash leaves the old file or the new one.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), mode
-    )
     try:
-        with os.fdopen(descriptor, "wb", buffering=0) as handle:
-            view = memoryview(data)
-            while view:
-                view = view[handle.write(view) or 0 :]
-            os.fsync(handle.fileno())
+        with disk.writer(temporary, mode=mode) as handle:
+            handle.write(data)
+            handle.flush()
+            disk.sync(handle.fileno())
         if exclusive:
-            _place_new(temporary, path)
+            name_new(temporary, path)
         else:
-            temporary.replace(path)
+            disk.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            disk.unlink(temporary)
         raise
-    fsync_dir(path.parent)
+    disk.sync_folder(path.parent)
 
 
-def _place_new(temporary: Path, path: Path) -> None:
+def name_new(temporary: Path, path: Path) -> None:
+    """Give a finished, synced file a name that is free, without replacing. Raises FileExistsError.
+
+    A hard link refuses an existing name in one step; where the filesystem knows no links (exFAT,
+    some network shares) a look and a rename must do. The folder is the caller's to sync.
+    """
     if WINDOWS:
-        temporary.rename(path)  # refuses an existing target on Windows
+        disk.rename(temporary, path)  # refuses an existing target on Windows
         return
-    os.link(temporary, path)
-    temporary.unlink()
+    try:
+        disk.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError as failure:
+        if failure.errno in _NO_ROOM:
+            raise
+        if path.exists():
+            raise FileExistsError(str(path)) from None
+        disk.rename(temporary, path)
+    else:
+        disk.unlink(temporary)

@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from medsnap import disk
 from medsnap.audit import tiles
 from medsnap.audit.merkle import HASH, root_of
 from medsnap.errors import IoFailed, Malformed, Tampered
-from medsnap.platform import fsync_dir, write_durably
+from medsnap.platform import write_durably
 
 
 @contextlib.contextmanager
@@ -61,16 +62,16 @@ class Folder:
             return
         self._make(folder.parent)
         with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        fsync_dir(folder.parent)
+            disk.make_folder(folder)
+        disk.sync_folder(folder.parent)
 
     def drop_partials(self, name: str) -> None:
         """Remove the partial tiles of a tile that is now full (they say nothing more)."""
         partials = self.root / f"{name}.p"
         with contextlib.suppress(OSError):
             for path in partials.iterdir():
-                path.unlink(missing_ok=True)
-            partials.rmdir()
+                disk.unlink(path)
+            disk.remove_folder(partials)
 
     def bundle(self, index: int, width: int) -> list[bytes]:
         """Return the first `width` entries of a bundle."""

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medsnap import disk
 from medsnap.errors import CannotCreate, IoFailed, UsageError
 from medsnap.model.seal import Suite
-from medsnap.platform import fsync_dir
 from medsnap.vault import rings
 from medsnap.vault.directory import (
+    EVERY_ROLE,
     FILE,
     FORMAT,
     CompartmentKey,
@@ -72,10 +73,11 @@ def create(
     now: datetime,
     random: Random,
     expires: datetime,
+    roles: Sequence[str] = (EVERY_ROLE,),
 ) -> NewVault:
     """Write a new vault durably; the directory comes last, so a vault without one was never finished.
 
-    `compartments` stand in the policy's order. Raises CannotCreate for a folder that is not
+    `compartments` stand in the policy's order; `roles` are the first member's. Raises CannotCreate for a folder that is not
     empty, UsageError for names that cannot be used.
     """
     from medsnap.crypto.age import generate_identity, recipient_of
@@ -107,7 +109,14 @@ def create(
         auditors_ring=auditors.file,
         auditors_ring_sha256=auditors.sha256,
         members=(
-            Member(name=member, recipient=readers[0], vkey=signer.vkey, compartments=tuple(compartments)),
+            Member(
+                name=member,
+                recipient=readers[0],
+                vkey=signer.vkey,
+                compartments=tuple(compartments),
+                roles=tuple(roles),
+                auditor=True,
+            ),
         ),
         writers=(
             WriterKey(name="ingest-1", vkey=ingest.vkey, verbs=INGEST_VERBS),
@@ -133,13 +142,18 @@ def _check_names(compartments: Sequence[str], member: str) -> None:
     if not compartments or len(set(compartments)) != len(compartments):
         raise UsageError("a vault needs compartments, each named once")
     for name in (*compartments, member):
-        if not name or len(name) > 64 or any(c not in _NAME for c in name):
-            raise UsageError(
-                f"the name {name!r:.70} cannot be used",
-                hint="use a-z, 0-9, '-', '_', '.', at most 64 characters",
-            )
+        check_name(name)
     if member in RESERVED:
         raise UsageError(f"the name '{member}' belongs to the vault itself")
+
+
+def check_name(name: str) -> None:
+    """Refuse what is no name of a compartment, member or role. Raises UsageError."""
+    if not name or len(name) > 64 or any(c not in _NAME for c in name):
+        raise UsageError(
+            f"the name {name!r:.70} cannot be used",
+            hint="use a-z, 0-9, '-', '_', '.', at most 64 characters",
+        )
 
 
 def _empty(vault: Path) -> None:
@@ -173,11 +187,11 @@ def _ring(vault_id: str, label: str, readers: Sequence[str], suite: Suite, rando
 
 def _write(vault: Path, made: Sequence[_Ring], directory: Directory, root: Signer) -> None:
     for name in FOLDERS:
-        (vault / name).mkdir(mode=0o700)
+        disk.make_folder(vault / name)
     for pair in itertools.product(ALPHABET, repeat=2):
-        (vault / "objects" / "".join(pair)).mkdir(mode=0o700)  # now, so that no photo waits for a folder
-    fsync_dir(vault / "objects")
+        disk.make_folder(vault / "objects" / "".join(pair))  # now, so that no photo waits for a folder
+    disk.sync_folder(vault / "objects")
     for ring in made:
         write_new(vault / "keys" / ring.file, ring.data)
-    fsync_dir(vault)
+    disk.sync_folder(vault)
     write_new(vault / FILE, serialise(directory, [root]))

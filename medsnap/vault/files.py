@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from medsnap import disk
 from medsnap.errors import InputMissing, IoFailed, Tampered
-from medsnap.platform import fsync_dir, write_durably
+from medsnap.platform import name_new, write_durably
 
 MAX_NOTE = 64 * 1024 * 1024  # directory or commit, bytes
 MAX_BATCH = 512 * 1024 * 1024
@@ -29,29 +29,24 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 
 def place_new(temporary: Path, path: Path) -> None:
-    """Give a finished, synced file its name, durably and without replacing. Raises FileExistsError.
-
-    A hard link refuses an existing name in one step; where the filesystem knows no links
-    (exFAT, some network shares) a look and a rename under the vault's lock must do.
-    """
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        if path.exists():
-            raise FileExistsError(str(path)) from None
-        temporary.rename(path)
-    else:
-        temporary.unlink()
-    fsync_dir(path.parent)
+    """Give a finished, synced file its name, durably and without replacing. Raises FileExistsError."""
+    name_new(temporary, path)
+    disk.sync_folder(path.parent)
 
 
 def make_folder(path: Path) -> None:
     """Create one private folder (0700) durably, unless it exists."""
+    if path.is_dir():
+        return
     with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=0o700)
-        fsync_dir(path.parent)
+        disk.make_folder(path)
+    disk.sync_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a name if it is there; not synced, for doing it twice does no harm."""
+    with contextlib.suppress(FileNotFoundError):
+        disk.unlink(path)
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -7,12 +7,12 @@ gives the photo without medsnap.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from medsnap import disk
 from medsnap.errors import IoFailed, Malformed, MedsnapError, Tampered
 from medsnap.model.photo import ObjectId, Sha256
 from medsnap.model.rewrite import Buffer
@@ -69,12 +69,11 @@ def put(
     temporary = vault / "tmp" / f"{object_id}.part"
     counter = _Counter()
     with io_errors(vault):
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb", buffering=1024 * 1024) as handle:
+        with disk.writer(temporary) as handle:
             padded = counter.padded(chunks, length)  # hashes the photo on its way
             written = encrypt(padded, [recipient], handle.write, random=random, hash_plaintext=False)
             handle.flush()
-            os.fsync(handle.fileno())
+            disk.sync(handle.fileno())
         with temporary.open("rb") as again:
             header = header_digest(again, where=str(final))
         make_folder(final.parent)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from types import TracebackType
 
+from medsnap import disk
 from medsnap.errors import Tampered
 from medsnap.model.photo import MediaType, ObjectId, Sha256
 from medsnap.model.record import PhotoRow
@@ -20,7 +21,7 @@ from medsnap.model.seal import Seal
 from medsnap.platform import kernel_lock
 from medsnap.vault import batches, commits, objects
 from medsnap.vault.commits import SignedCommit
-from medsnap.vault.files import io_errors, make_folder, place_new
+from medsnap.vault.files import io_errors, make_folder, place_new, remove
 from medsnap.vault.host import Host
 from medsnap.vault.ids import Random, random_id
 from medsnap.vault.journal import Journal, Known
@@ -205,10 +206,10 @@ class Writer:
             for folder, names in (("batches", opening.batches), ("commits", (opening.commit,))):
                 for name in names:
                     for half in (self._vault / folder).glob(f".{name}.*.tmp"):
-                        half.unlink()
+                        disk.unlink(half)
             if not (self._vault / "commits" / opening.commit).exists():
                 for name in opening.batches:
-                    (self._vault / "batches" / name).unlink(missing_ok=True)
+                    remove(self._vault / "batches" / name)
                 self._journal.abandon()
                 return
         signed = commits.read(self._vault, opening.commit, self._directory)
@@ -226,13 +227,13 @@ class Writer:
         """Move an object without a row out of `objects`; never delete it: it may be the only copy."""
         path = objects.path_of(self._vault, object_id)
         with io_errors(self._vault):
-            (self._vault / "tmp" / f"{object_id}.part").unlink(missing_ok=True)
+            remove(self._vault / "tmp" / f"{object_id}.part")
             if path.exists():
                 orphans = self._vault / "tmp" / "orphans"
                 make_folder(orphans)
                 with contextlib.suppress(FileExistsError):
                     place_new(path, orphans / object_id)
-                path.unlink(missing_ok=True)
+                remove(path)
 
 
 def seals_of(row: object) -> tuple[Seal, ...]:

@@ -1,0 +1,108 @@
+"""The one port through which vault, log and host folder change files.
+
+Each function is one step that a crash, a full disk or a short write can strike; tests put a
+faulting double in their place and stop an operation at every one of them. Call them through the
+module (`disk.link(…)`), never by a name of your own, or the double does not see it. SQLite does its
+own writing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from medsnap.model.rewrite import Buffer
+
+
+def create(path: Path, *, mode: int = 0o600, exclusive: bool = False) -> int:
+    """Open a file for writing, emptied; returns its descriptor. Never through a link.
+
+    Raises FileExistsError when it is `exclusive` and there.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_EXCL if exclusive else os.O_TRUNC)
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), mode)
+
+
+def write(descriptor: int, data: Buffer) -> int:
+    """Write some of `data`; returns how many bytes. The rest is the caller's to write."""
+    return os.write(descriptor, data)
+
+
+def sync(descriptor: int) -> None:
+    """Make a file's bytes durable."""
+    os.fsync(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Make a folder's entries durable; Windows has no such call and needs none."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name. Raises FileExistsError: it never replaces."""
+    os.link(source, target)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give a file another name, where Windows refuses a taken one and POSIX replaces it."""
+    source.rename(target)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Put a file in the place of another in one step."""
+    source.replace(target)
+
+
+def unlink(path: Path) -> None:
+    """Remove a name. Raises FileNotFoundError."""
+    path.unlink()
+
+
+def make_folder(path: Path, mode: int = 0o700) -> None:
+    """Make one folder. Raises FileExistsError."""
+    path.mkdir(mode)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove an empty folder."""
+    path.rmdir()
+
+
+class _Raw(io.RawIOBase):
+    """A descriptor as a stream whose writes go through the port."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, data: Buffer, /) -> int:  # type: ignore[override]
+        return write(self._descriptor, data)
+
+    def close(self) -> None:
+        if not self.closed:
+            try:
+                super().close()
+            finally:
+                os.close(self._descriptor)
+
+
+def writer(path: Path, *, buffering: int = 1 << 20, mode: int = 0o600) -> BinaryIO:
+    """Open a file for writing, emptied and buffered; short writes are written on.
+
+    Flush it and `sync(handle.fileno())` before its name means anything.
+    """
+    return io.BufferedWriter(_Raw(create(path, mode=mode)), buffering)  # type: ignore[type-var]
