@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from medsnap.model.consent import named
 from medsnap.model.decision import Verb
+from medsnap.policy.consents import consent_problem, shows_who, unrecorded, unrecorded_words
 from medsnap.policy.facts import ADULT, INTIMATE, OTHER_PERSON, Facts
-from medsnap.policy.intake_votes import consent_problem, use_of
 from medsnap.policy.nouns import Export, Policy
 from medsnap.policy.picture_votes import Look
 from medsnap.policy.resolve import Outcome
@@ -57,8 +58,9 @@ def _carried(export: Export, outcome: Outcome) -> str | None:
 
 def _other_use(policy: Policy, facts: Facts, export: Export, outcome: Outcome, look: Look) -> str | None:
     """Teaching and publication: consent on record, nothing identifiable, enough people who agree."""
-    use = use_of(export.purpose)
-    problem = consent_problem(policy, facts, use)
+    use = named(export.purpose)
+    given = facts.evidence.consent
+    problem = consent_problem(policy, given, use, facts.age)
     if problem:
         return problem
     if look.features:
@@ -66,8 +68,8 @@ def _other_use(policy: Policy, facts: Facts, export: Export, outcome: Outcome, l
     rule = policy.consent[use]
     if outcome.verb is not Verb.ACCEPT and rule.show == "redacted":
         return f"only a covered copy may go to {use}, and there is none"
-    if outcome.verb is not Verb.ACCEPT and rule.need == "implied":
-        return f"it shows who the patient is, and consent for {use} is not recorded"  # C2
+    if (outcome.verb is not Verb.ACCEPT or shows_who(facts)) and unrecorded(given, use):
+        return unrecorded_words(use)  # C2, also where the policy takes consent as implied
     if rule.reviewers > 1:
         return f"{rule.reviewers} people must agree first"
     return None
