@@ -32,6 +32,31 @@ class DeviceClass(StrEnum):
     UNKNOWN = "unknown"
 
 
+class DeviceState(StrEnum):
+    """Whether a device is in somebody's hands who should have it."""
+
+    IN_USE = "in_use"
+    LOST = "lost"
+    RETIRED = "retired"
+    UNKNOWN = "unknown"
+
+
+class CloudPhotos(StrEnum):
+    """Whether a device sends its photos to a cloud by itself."""
+
+    OFF = "off"
+    ON = "on"
+    UNKNOWN = "unknown"
+
+
+class PersonalAccount(StrEnum):
+    """Whether somebody's private account is signed in on a device."""
+
+    NONE = "none"
+    PRESENT = "present"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceEvidence:
     """The claimed device, its inventory row, and where the file contradicts the claim."""
@@ -45,6 +70,11 @@ class DeviceEvidence:
     owner: str | None = None
     contradictions: tuple[str, ...] = ()  # in words: "camera says make Apple, inventory says samsung"
     inventory_date: date | None = None
+    shared: bool | None = None  # more than one person takes photos with it; None: not known
+    last_user: str | None = None
+    state: DeviceState = DeviceState.UNKNOWN
+    cloud_photos: CloudPhotos = CloudPhotos.UNKNOWN
+    personal_account: PersonalAccount = PersonalAccount.UNKNOWN
 
 
 class LeakKind(StrEnum):
@@ -76,6 +106,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Software:
+    """Which medsnap looked at the photo, and the day of its release."""
+
+    version: str
+    released: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """All that decide() knows of one photo. Nothing in it names the patient or the file."""
 
@@ -92,6 +130,8 @@ class Evidence:
     consent: tuple[tuple[str, str], ...] = ()
     purpose: str = "care"
     media_understood: bool = True  # False: sealed as it came, nothing in it could be checked
+    software: Software | None = None
+    reviewers: tuple[Person, ...] | None = None  # rows of people.csv; None: none was given
 
 
 OF_VISIT = "another photo of the visit"  # begins the words of a vote that a photo got from its study

@@ -20,7 +20,8 @@ from medsnap.policy.nouns import Policy
 from medsnap.policy.sites import normal
 
 _STRING: Final = r'"(?:[^"\\]|\\.)*"'
-_WORDS: Final = "because|asset|claimed_by|owner|body_site|view|reason|department|last_seen|inventory_date"
+_DAYS: Final = "last_seen|inventory_date|released"
+_WORDS: Final = f"because|asset|claimed_by|owner|last_user|body_site|view|reason|department|{_DAYS}"
 # Within a text every quote is escaped, and no value is followed by a colon: only keys match.
 _PARTS: Final = re.compile(
     rf'"(?P<name>(?:{_WORDS})(?=":["n])|contradictions(?=":\[)|score(?=":[-0-9])|patient_age(?=":[-0-9]))":'
@@ -40,6 +41,7 @@ class Alike:
         self._ages = sorted({0, ADULT, 151} | {limit for limit in limits if limit is not None})
         spans = {side.devices.managed.seen_within for side in self._sides}
         spans |= {side.devices.inventory_max_age for side in self._sides}
+        spans |= {side.software.not_older_than for side in self._sides}
         self._spans = sorted(span for span in spans if span is not None)
         self._today = now.date()
         narrow = [waiver.narrow for side in self._sides for waiver in side.waivers]
@@ -72,7 +74,7 @@ class Alike:
                 return f"{bisect_right(self._scores, value)} {value > 0}"
             case "patient_age":
                 return str(bisect_right(self._ages, value))
-            case "last_seen" | "inventory_date":
+            case "last_seen" | "inventory_date" | "released":
                 return self._lag(value)
             case "contradictions":
                 return str(bool(value))

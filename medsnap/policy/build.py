@@ -27,6 +27,7 @@ from medsnap.policy.nouns import (
     Review,
     Rule,
     Seat,
+    SoftwareRule,
     Vocabulary,
     WaiverLimits,
     When,
@@ -71,6 +72,7 @@ def build(tree: Item, *, digest: str, baseline: int, warnings: tuple[LintFinding
         settings=settings if isinstance(settings, dict) else {},
         warnings=warnings,
         tree=tree,
+        software=_software(_at(tree, "software")),
         waiver_limits=_waivers(tree.get("waivers")),
         seats=_seats(tree),
         root=_text(tree, "extends").partition("@")[0] or _text(tree, "policy"),
@@ -219,9 +221,24 @@ def _devices(item: Item) -> Devices:
         ),
         personal=_rule("personal", _at(item, "personal")),
         unknown=_rule("unknown", _at(item, "unknown")),
+        lost=_rule("lost", _at(item, "lost")),
+        retired=_rule("retired", _at(item, "retired")),
+        state=_text(item, "state", "in_use"),
+        cloud_photos=_text(item, "cloud_photos", "off"),
+        personal_account=_text(item, "personal_account", "none"),
+        operator=_text(item, "operator", "unless_own"),
         inventory=_text(item, "inventory") or None,
         inventory_max_age=_length(item, "inventory_max_age"),
         where_age=_where(item, "inventory_max_age"),
+    )
+
+
+def _software(item: Item) -> SoftwareRule:
+    oldest = item.get("at_least")
+    found = oldest.value if oldest is not None and isinstance(oldest.value, tuple) else ()
+    return SoftwareRule(
+        not_older_than=_length(item, "not_older_than"),
+        at_least=tuple(part for part in found if isinstance(part, int)) or None,
     )
 
 

@@ -40,6 +40,7 @@ CODES: Final[dict[str, str]] = {
     "W302": "order of compartments looks wrong",
     "W303": "a feature that nobody ever looks for",
     "W304": "the policy ends within 60 days",
+    "W305": "the inventory is old, or does not say of which day it is",
     "W306": "nothing is listed, so every photo waits",
 }
 

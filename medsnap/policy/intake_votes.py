@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from medsnap.model.consent import named
 from medsnap.model.decision import DeviceClass, DeviceEvidence, Verb, Vote
+from medsnap.policy.consents import consent_problem
+from medsnap.policy.device_votes import hold as _hold
+from medsnap.policy.device_votes import posture_votes
+from medsnap.policy.device_votes import vote as _vote
 from medsnap.policy.facts import Facts
-from medsnap.policy.nouns import FeatureRule, Policy
+from medsnap.policy.nouns import Policy
+from medsnap.policy.software_votes import release, software_votes
 
-REFUSALS: Final = frozenset({"refused", "withdrawn", "no", "declined"})
-_STRENGTH: Final = {"implied": 0, "verbal": 1, "written": 2}
 _SYSTEMS: Final = {"iphone os": "ios", "ipados": "ios", "ipad os": "ios"}  # one family, one floor
 
 
 def intake_votes(policy: Policy, facts: Facts) -> Iterator[Vote]:
     """Cast the votes of M1 that need no look at the picture."""
     yield from _device(policy, facts)
+    yield from software_votes(policy, facts)
     yield from _signs(policy, facts)
     yield from _listed(policy, facts)
     yield from _department(policy, facts)
@@ -27,21 +32,6 @@ def intake_votes(policy: Policy, facts: Facts) -> Iterator[Vote]:
         yield Vote(
             verb=Verb.QUARANTINE, path="scrub", where=policy.where("scrub.everything_else"), because=why
         )
-
-
-def _vote(path: str, rule: FeatureRule, because: str) -> Vote:
-    return Vote(
-        verb=rule.verb,
-        path=path,
-        where=rule.where,
-        compartment=rule.to,
-        reviewers=rule.reviewers if rule.verb > Verb.ACCEPT else 0,
-        because=because,
-    )
-
-
-def _hold(path: str, where: str, because: str) -> Vote:
-    return Vote(verb=Verb.QUARANTINE, path=path, where=where, because=because)
 
 
 def _device(policy: Policy, facts: Facts) -> Iterator[Vote]:
@@ -59,6 +49,8 @@ def _device(policy: Policy, facts: Facts) -> Iterator[Vote]:
             yield _vote("devices.personal", rules.personal, f"{name} is a private device")
         case DeviceClass.UNKNOWN:
             yield _vote("devices.unknown", rules.unknown, f"{name} stands in no inventory")
+    if device.device_class is not DeviceClass.UNKNOWN:
+        yield from posture_votes(policy, facts)
 
 
 def _managed(policy: Policy, device: DeviceEvidence, facts: Facts) -> Iterator[Vote]:
@@ -73,15 +65,6 @@ def _managed(policy: Policy, device: DeviceEvidence, facts: Facts) -> Iterator[V
         elif today - device.last_seen > rule.seen_within:
             days = (today - device.last_seen).days
             yield _hold("devices.managed.seen_within", rule.where_seen, f"last seen {days} days ago")
-    oldest = policy.devices.inventory_max_age
-    if oldest is not None and device.inventory_date is not None and today - device.inventory_date > oldest:
-        days = (today - device.inventory_date).days
-        yield Vote(
-            verb=Verb.ACCEPT,
-            path="devices.inventory_max_age",
-            where=policy.devices.where_age,
-            because=f"warning: the inventory is {days} days old",
-        )
 
 
 def _too_old(device: DeviceEvidence, floors: Mapping[str, tuple[int, ...]]) -> str | None:
@@ -91,19 +74,12 @@ def _too_old(device: DeviceEvidence, floors: Mapping[str, tuple[int, ...]]) -> s
     floor = floors.get(system)
     if floor is None:
         return f"no oldest version is set for '{system}'" if system else "its system is not known"
-    found = _release(device.os_version)
+    found = release(device.os_version)
     if found is None:
         return "the version of its system is not known"
     if found < floor:
         return f"{system} {device.os_version} is older than {'.'.join(map(str, floor))}"
     return None
-
-
-def _release(text: str | None) -> tuple[int, ...] | None:
-    parts = (text or "").strip().split(".")
-    if not all(part.isascii() and part.isdigit() and len(part) <= 6 for part in parts):
-        return None
-    return tuple(int(part) for part in parts)
 
 
 def _signs(policy: Policy, facts: Facts) -> Iterator[Vote]:
@@ -163,30 +139,9 @@ def _described(policy: Policy, facts: Facts) -> Iterator[Vote]:
 
 def _consent(policy: Policy, facts: Facts) -> Iterator[Vote]:
     """Hold a photo whose own purpose lacks its consent, or was refused (C1)."""
-    use = use_of(facts.evidence.purpose)
-    problem = consent_problem(policy, facts, use)
+    use = named(facts.evidence.purpose)
+    problem = consent_problem(policy, facts.evidence.consent, use, facts.age)
     if problem:
         rule = policy.consent.get(use)
         where = rule.where if rule else policy.where("consent")
         yield _hold(f"consent.{use}", where, problem)
-
-
-def use_of(purpose: str) -> str:
-    """Return the consent's word for a purpose: care is treatment."""
-    return "treatment" if purpose == "care" else purpose
-
-
-def consent_problem(policy: Policy, facts: Facts, use: str) -> str | None:
-    """Say what is wrong with the consent for a use; None when it is given."""
-    given = [what.strip().lower() for name, what in facts.evidence.consent if use_of(name) == use]
-    refused = sorted(REFUSALS.intersection(given))
-    if refused:
-        return f"consent for {use} was {refused[0]}"
-    rule = policy.consent.get(use)
-    if rule is None:
-        return f"the policy allows no {use}"
-    if rule.need == "implied":
-        return None
-    if max((_STRENGTH.get(what, -1) for what in given), default=-1) < _STRENGTH[rule.need]:
-        return f"{rule.need} consent for {use} is not recorded"
-    return None

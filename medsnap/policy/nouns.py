@@ -72,9 +72,23 @@ class Devices:
     managed: DeviceRule
     personal: FeatureRule
     unknown: FeatureRule
+    lost: FeatureRule
+    retired: FeatureRule
+    state: str  # "any" or "in_use"
+    cloud_photos: str  # "any", "not_on" or "off"
+    personal_account: str  # "any", "not_present" or "none"
+    operator: str  # "any", "if_shared" or "unless_own"
     inventory: str | None
     inventory_max_age: timedelta | None
     where_age: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftwareRule:
+    """How old medsnap itself may be; None: that is not asked."""
+
+    not_older_than: timedelta | None = None
+    at_least: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +254,7 @@ class Policy:
     refused: str = ""  # why it is not in force whatever the date (M16)
     text: str = field(default="", repr=False, compare=False)  # the file as it is: what the digest covers
     tree: Item | None = field(default=None, repr=False, compare=False)  # effective, with lines
+    software: SoftwareRule = SoftwareRule()
     waiver_limits: WaiverLimits | None = None  # None: none are allowed
     waivers: tuple[Waiver, ...] = ()  # in force: read, and signed where a keyring is pinned (M12)
     parent: Policy | None = field(default=None, repr=False)  # what it `extends`, as it stands alone

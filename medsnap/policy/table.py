@@ -223,9 +223,35 @@ _FACTS: Final = {
                 ),
                 "personal": _f(VERB_RULE, "a private device"),
                 "unknown": _f(VERB_RULE, "no row in the inventory, or the file contradicts it"),
+                "lost": _f(VERB_RULE, "a device that the inventory says is lost"),
+                "retired": _f(VERB_RULE, "a device that the inventory says is no longer in use"),
+                "state": _f(
+                    one_of("choice", "any", "in_use"), "in_use: what is not known to be in use waits"
+                ),
+                "cloud_photos": _f(
+                    one_of("choice", "any", "not_on", "off"),
+                    "photos go to a cloud by themselves; off: what is not known counts as on",
+                ),
+                "personal_account": _f(
+                    one_of("choice", "any", "not_present", "none"),
+                    "on a managed device; none: what is not known counts as present",
+                ),
+                "operator": _f(
+                    one_of("choice", "any", "if_shared", "unless_own"),
+                    "photos that need an operator of people.csv: of shared devices, or of all but one's own",
+                ),
             }
         ),
         "which devices may take photos",
+    ),
+    "software": _f(
+        Record(
+            fields={
+                "not_older_than": _f(DURATION, "since medsnap's own release; older: photos wait"),
+                "at_least": _f(VERSION, "oldest version of medsnap; older: photos wait"),
+            }
+        ),
+        "medsnap's own age",
     ),
     "sources": _f(
         Record(

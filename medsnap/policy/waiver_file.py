@@ -194,7 +194,9 @@ def waivable(policy: Policy) -> dict[str, Verb]:
     found |= {f"sources.{kind}": policy.sources[kind].verb for kind in map(str, LeakKind)}
     found |= {"devices.managed": devices.managed.rule.verb, "devices.personal": devices.personal.verb}
     found |= {"devices.unknown": devices.unknown.verb}
-    limits = ("devices.managed.os_at_least", "devices.managed.seen_within")
+    found |= {"devices.retired": devices.retired.verb}  # what is lost has no exception
+    asked = ("state", "cloud_photos", "personal_account", "operator")
+    limits = ("devices.managed.os_at_least", "devices.managed.seen_within", *(f"devices.{a}" for a in asked))
     held = [*limits, *(f"vocabulary.{key}" for key in policy.vocabulary.required)]
     return found | dict.fromkeys(held, Verb.QUARANTINE)
 

@@ -41,7 +41,7 @@ def test_baseline_1_is_frozen() -> None:
     assert hashlib.sha256(text).hexdigest() == BASELINE_1
 
 
-BASELINE_1 = "7df36c7e793052240dcb724f8f5a7cd6afd4319a497a87c52ce2fc370204c199"
+BASELINE_1 = "0b5b5df708d4a1b000d0ec28705d9496ab4ae1cd630b8650fafe9eefa081d38e"
 
 
 def test_every_site_is_a_term_of_dicom() -> None:
