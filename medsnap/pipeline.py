@@ -77,6 +77,7 @@ class Examination:
     held: str = ""  # why it cannot be scrubbed
     findings: tuple[Finding, ...] = ()
     readings: tuple[Reading, ...] = ()
+    pixels: Sha256 | None = None  # of the decoded picture, where it was compared
     upright_size: tuple[int, int] = (0, 0)  # pixels, width and height, of the picture as displayed
 
 
@@ -118,15 +119,18 @@ def examine(
     except (Unsupported, Malformed, TooLarge, NotClean) as problem:
         return replace(found, held=problem.message)
     found = replace(found, rewrite=scrubbed.rewrite, report=scrubbed.report)
+    if detectors is None and not scrubbed.report.pixels_equal:
+        return found
+    clean = scrubbed.data(data)
+    if scrubbed.report.pixels_equal:
+        from medsnap.raster.compare import pixels_digest
+
+        found = replace(found, pixels=pixels_digest(clean))
     if detectors is None:
         return found
-    look = detectors.look(scrubbed.data(data), media)
-    return replace(
-        found,
-        findings=look.findings,
-        readings=look.readings,
-        upright_size=(look.width, look.height),
-    )
+    look = detectors.look(clean, media)
+    size = (look.width, look.height)
+    return replace(found, findings=look.findings, readings=look.readings, upright_size=size)
 
 
 def xmp_of(data: Buffer, media: MediaType) -> bytes | None:
@@ -342,6 +346,7 @@ def _row(candidate: Candidate, seen: Examination, settled: Settled, placed: Seal
         carriers=seen.report.carriers if seen.report else (),
         findings=seen.findings,
         software=SOFTWARE,
+        pixels=seen.pixels,
         evidence=settled.evidence,
     )
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from medsnap.commands import _in_force, _photos
+import typer
+
+from medsnap.commands import _in_force, _photos, _reread
 from medsnap.commands._shared import Format, Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, log_of, member
 from medsnap.errors import Exit, MedsnapError
 from medsnap.report.page import Block, Line, Table, Tone
 
 if TYPE_CHECKING:
+    from medsnap.policy import Policy
     from medsnap.policy.audit_rules import AuditRule
     from medsnap.policy.auditing import Answer, Case
+    from medsnap.policy.waiver import Waiver
     from medsnap.report.audit_html import AuditSheet
+    from medsnap.report.listing import Listing
     from medsnap.vault.session import Session
 
 Answers = tuple[tuple["AuditRule", "Answer"], ...]
@@ -23,30 +30,58 @@ _WIDE = "what it asks: what was found"
 _SHOWN = 3  # ids of one rule that a person is shown; JSON has all of them
 
 
-@command()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Beside:
+    """What is read beside the catalogue, as far as it was asked for."""
+
+    sample: int | None
+    dumps: tuple[Path, ...]
+    sent: tuple[Path, ...]
+
+
+@command(listing=True)
 def report(
     io: Io,
+    *,
     vault: VaultOption = None,
     policy: _photos.PolicyOption = None,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", metavar="N", min=1, max=1_000_000, help="Open N photos and decode them."),
+    ] = None,
+    dump: Annotated[
+        list[Path] | None,
+        typer.Option("--dump", metavar="DIR", help="A device or its later dump: is what was filed gone?"),
+    ] = None,
+    sent: Annotated[
+        list[Path] | None,
+        typer.Option("--sent", metavar="DIR", help="A target's folder: read again what left."),
+    ] = None,
     key_file: KeyOption = None,
 ) -> Result:
     """Check every rule that a tool can check, over what your key opens of a vault. Changes nothing.
 
-    With -o FILE.html a page to print. What medsnap cannot check yet says so and is never "ok".
-    Exit 1 when a rule is violated.
+    With -o FILE.html a page to print. What was not looked at says "not yet" and what it needs, and is
+    never "ok". --sample opens photos chosen by the day and the vault; the log says which. Exit 1 when
+    a rule is violated.
 
     Examples:
 
       medsnap audit report --vault /srv/vault --policy hospital.yaml --key-file auditor.key
 
       medsnap audit report --vault /srv/vault --policy hospital.yaml -o report.html
+
+      medsnap audit report --vault /srv/vault --policy hospital.yaml --sample 50 --dump /mnt/tablet
+
+      medsnap audit report --vault /srv/vault --policy hospital.yaml --sent /srv/to-ehr --format junit
     """
     from medsnap.policy.audit_rules import audit
     from medsnap.policy.auditing import Verdict
 
     file = _photos.policy_path(io, policy)
+    beside = _Beside(sample=sample, dumps=tuple(dump or ()), sent=tuple(sent or ()))
     with member(io, vault, key_file) as session:
-        case = _case(io, session, file)
+        case = _case(io, session, file, beside)
         answers = audit(case)
         groups = session.reader.compartments
     for rule, answer in answers:
@@ -65,10 +100,10 @@ def report(
         page = _file(io, io.output, _sheet(notes, ordered, answers))
     else:
         page = _page(notes, ordered, answers)
-    return Result(page=page, data=data, exit=code, records="rules")
+    return Result(page=page, data=data, exit=code, records="rules", listing=_listing(case.policy, answers))
 
 
-def _case(io: Io, session: Session, file: Path) -> Case:
+def _case(io: Io, session: Session, file: Path, beside: _Beside) -> Case:
     from medsnap import policy as policies
     from medsnap.policy.auditing import Case, audited
 
@@ -76,14 +111,43 @@ def _case(io: Io, session: Session, file: Path) -> Case:
     loaded = _in_force._with_waivers(io, loaded, file, session.vault, session.directory)
     standing = _in_force.judged(io, loaded, file, session.vault, session.directory)
     catalogue = session.catalogue
+    photos = tuple(audited(loaded, row, catalogue.receipts(row.seal.object)) for row in catalogue.photos())
+    folders = beside.sent or _folders(io, loaded)
+    chosen = []
+    if beside.sample is not None:
+        seed = f"{io.now.date()} {session.directory.vault}"
+        chosen = _reread.sample([photo.row for photo in photos], beside.sample, seed)
     return Case(
         policy=loaded,
-        photos=tuple(audited(loaded, row, catalogue.receipts(row.seal.object)) for row in catalogue.photos()),
+        photos=photos,
         now=io.now,
         signed=standing.signed,
         refused=standing.why,
         log=_log_problem(session),
+        waivers=(*loaded.waivers, *_ended(io, loaded, file)),
+        opened=_reread.opened(io, session, loaded, chosen) if beside.sample is not None else None,
+        dumped=_reread.dumped(io, beside.dumps) if beside.dumps else None,
+        missing=_reread.missing(session.vault, photos),
+        sent=_reread.sent(session, loaded, photos, folders) if folders else None,
     )
+
+
+def _ended(io: Io, policy: Policy, file: Path) -> list[Waiver]:
+    """Read the waivers beside the policy that have ended; the run has warned of those that are wrong."""
+    from medsnap.commands._waivers import FOLDER, MOST
+    from medsnap.policy.waiver_file import load_waiver
+
+    found = []
+    for path in sorted((file.parent / FOLDER).glob("*.yaml"))[:MOST]:
+        with suppress(MedsnapError):
+            found.append(load_waiver(path, policy, now=io.now))
+    return [waiver for waiver in found if waiver.until < io.now.date()]
+
+
+def _folders(io: Io, policy: Policy) -> tuple[Path, ...]:
+    """Return the targets' folders that the settings name and this host has."""
+    named = [io.settings.get(f"targets.{export.name}.folder") for export in policy.exports]
+    return tuple(path for name in named if name and (path := Path(name).expanduser()).is_dir())
 
 
 def _log_problem(session: Session) -> str:
@@ -111,6 +175,32 @@ def _entry(rule: AuditRule, answer: Answer) -> dict[str, Any]:
         "objects": list(answer.objects),
         "todo": answer.todo,
     }
+
+
+def _listing(policy: Policy, answers: Answers) -> Listing:
+    """Lay the answers out for code hosts: at the policy's line, photos by their ids only."""
+    from medsnap.policy.auditing import Verdict
+    from medsnap.report.listing import Entry, Level, Listing
+
+    levels = {Verdict.VIOLATION: Level.ERROR, Verdict.WARN: Level.WARNING, Verdict.NOT_YET: Level.OPEN}
+    entries = []
+    for rule, answer in answers:
+        if answer.verdict not in levels:
+            continue
+        key = rule.key.partition(".*")[0]
+        name, _, line = (policy.where(key) or policy.in_force.where).rpartition(":")
+        entries.append(
+            Entry(
+                rule=rule.id,
+                level=levels[answer.verdict],
+                message="; ".join(filter(None, (answer.found, answer.todo))),
+                file=name,
+                line=int(line) if line.isdigit() else 1,
+                objects=answer.objects,
+            )
+        )
+    rules = {rule.id: rule.words for rule, _ in answers}
+    return Listing(name="audit report", rules=rules, entries=tuple(entries))
 
 
 def _page(notes: tuple[str, ...], counts: dict[str, int], answers: Answers) -> tuple[Block, ...]:

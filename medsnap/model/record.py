@@ -63,6 +63,7 @@ class PhotoRow:
     companions: tuple[CompanionRow, ...] = ()
     intents: tuple[Intent, ...] = ()
     software: str = ""
+    pixels: Sha256 | None = None  # of the decoded picture, where the run compared it with the source's
     evidence: Evidence | None = None  # what was decided on; rows of earlier versions lack it
     event: str = ADD
 

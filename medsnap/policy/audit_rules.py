@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medsnap.policy import auditing as a
-from medsnap.policy.auditing import Answer, Case, Check, held, not_yet
+from medsnap.policy import audit_governing as governing
+from medsnap.policy import audit_leaving as leaving
+from medsnap.policy import audit_photos as photos
+from medsnap.policy import audit_stored as stored
+from medsnap.policy.auditing import Answer, Case, Check, held
 
 SOURCES = {
     "SEED": "Agfa HealthCare, How-to: Acquire and Secure Medical Images with Mobile Devices",
@@ -54,11 +57,12 @@ _MARKS = tuple(
 
 RULES: tuple[AuditRule, ...] = (
     AuditRule("G1", "A policy is in force: signed by every seat, in date, not rolled back", "SEED, GOV",
-              "in_force", a.in_force),
+              "in_force", governing.in_force),
     AuditRule("G2", "Four constituencies are seated, nobody in two seats", "SEED", "governance.seats",
-              a.seats),
-    AuditRule("G3", "A department's policy only tightens", "SEED, GOV", "departments_may_relax", a.tightens),
-    AuditRule("G4", "Every exception has an owner, a reason and an end", "GOV", "waivers", a.waivers),
+              governing.seats),
+    AuditRule("G3", "A department's policy only tightens", "SEED, GOV", "departments_may_relax",
+              governing.tightens),
+    AuditRule("G4", "Every exception has an owner, a reason and an end", "GOV", "waivers", governing.waivers),
     AuditRule("D1", "The photo's device is enrolled", "SEED, SIIM17", "devices",
               held("devices.unknown", "devices.personal")),
     AuditRule("D2", "Managed, seen lately, its system new enough", "SEED", "devices.managed",
@@ -66,7 +70,7 @@ RULES: tuple[AuditRule, ...] = (
     AuditRule("D3", "The claimed device agrees with the file", "AMA", "devices.unknown",
               held("devices.unknown")),
     AuditRule("D4", "The inventory is fresh", "SEED", "devices.inventory_max_age",
-              not_yet("the inventory is not kept in the vault; ingest warns on the day")),
+              stored.inventory_fresh),
     AuditRule("L1", "Did not pass a messaging app", "SEED, AMA, RACGP", "sources.messaging_app",
               held("sources.messaging_app")),
     AuditRule("L2", "Did not come back from a cloud", "SEED, SIIM17, RACGP", "sources.cloud_copy",
@@ -76,23 +80,24 @@ RULES: tuple[AuditRule, ...] = (
     AuditRule("L4", "The camera's data were there at intake", "AMA", "sources.no_camera_data",
               held("sources.no_camera_data")),
     AuditRule("L5", "Filed soon after capture", "AMA, RACGP", "retention.off_the_device_within",
-              a.filed_soon),
+              photos.filed_soon),
     AuditRule("L6", "Removed from the device after filing", "AMA, RACGP", "retention.off_the_device_within",
-              not_yet("dumps are not compared with what was filed before")),
+              stored.off_the_device),
     AuditRule("S1", "No place, names, serials, comments or thumbnails in the stored file", "HIPAA", "scrub",
-              a.scrubbed),
+              stored.scrubbed),
     AuditRule("S2", "Pixels, orientation and colour profile unharmed", "ISIC, TECH", "scrub.orientation",
-              not_yet("ingest --verify-pixels compares them, but keeps no record of it")),
-    AuditRule("S3", "Who, when and how stay known", "AMA", "scrub.captured_at", a.who_when_how),
+              stored.unharmed),
+    AuditRule("S3", "Who, when and how stay known", "AMA", "scrub.captured_at", photos.who_when_how),
     AuditRule("S4", "For other purposes than care the time leaves shifted", "HIPAA", "exports.*.dates",
-              a.other_uses),
+              leaving.times_shifted),
     AuditRule("V1", "Body site, side, view and reason are there", "SEED, BODY, IHE", "vocabulary.required",
               held("vocabulary")),
-    AuditRule("V2", "Terms come from the enterprise list", "SEED, BODY", "vocabulary", a.terms),
-    AuditRule("V3", "Codes exist and mean what the term says", "BODY", "vocabulary.body_site.codes", a.terms),
-    AuditRule("V4", "A side at paired sites, none at others", "TECH", "vocabulary.laterality", a.sides),
+    AuditRule("V2", "Terms come from the enterprise list", "SEED, BODY", "vocabulary", photos.terms),
+    AuditRule("V3", "Codes exist and mean what the term says", "BODY", "vocabulary.body_site.codes",
+              photos.coded),
+    AuditRule("V4", "A side at paired sites, none at others", "TECH", "vocabulary.laterality", photos.sides),
     AuditRule("F1", "Each photo speaks of every identifying feature", "SEED, VL", "detection.person_looks",
-              a.statements),
+              photos.statements),
     AuditRule("F2", "A face or the like is hidden", "HIPAA", "features.face",
               held("features.face", "features.partial_face")),
     AuditRule("F3", "Tattoo, scar, jewellery and other marks are hidden", "HIPAA, GMC, SEED", "features",
@@ -109,24 +114,25 @@ RULES: tuple[AuditRule, ...] = (
     AuditRule("F9", "A sensitive site is locked even if no feature was ticked", "BODY",
               "features.intimate_region", held("features.intimate_region", "detection.person_looks")),
     AuditRule("F10", "What is covered is covered for good", "DICOM", "redact",
-              not_yet("medsnap makes no covered copies yet")),
+              stored.covered),
     AuditRule("C1", "Consent is recorded for the use; withdrawn consent stops it", "GMC, IMI, HIPAA",
               "consent",
               held("consent")),
     AuditRule("C2", "Unrecorded consent and identifiable: no teaching, no publication", "GMC", "consent",
-              a.other_uses),
+              leaving.other_uses),
     AuditRule("C3", "A child's intimate photo is safeguarded", "IMI, POCA", "rules", held("rules")),
     AuditRule("A1", "Who may not see a photo cannot tell that it exists", "SEED", "compartments",
-              a.existence),
+              photos.existence),
     AuditRule("A2", "Each opening has a name and stands in the log", "VL", "break_glass",
-              a.log_consistent),
+              governing.log_consistent),
     AuditRule("R1", "Nothing is destroyed before its time", "NHS-RM, PICS", "retention",
-              not_yet("medsnap destroys nothing, and keeps no legal holds yet")),
-    AuditRule("E1", "Each photo that may has reached the record", "SEED, IHE, AMA", "exports", a.reached),
+              stored.nothing_destroyed),
+    AuditRule("E1", "Each photo that may has reached the record", "SEED, IHE, AMA", "exports",
+              leaving.reached),
     AuditRule("E2", "An export carries only groups that its target may have", "SEED, VL",
-              "exports.*.may_carry", a.carried),
+              "exports.*.may_carry", leaving.carried),
     AuditRule("E3", "Labels on both resource and document", "FHIR, DICOM", "exports",
-              not_yet("sent files are not read back")),
+              leaving.labels),
 )  # fmt: skip
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from medsnap.formats.sniff import sniff
-from medsnap.model.photo import MediaType
+from medsnap.model.photo import MediaType, Sha256
 from medsnap.model.rewrite import Buffer
 from medsnap.raster.decode import opened
 
@@ -31,6 +32,25 @@ def same_pixels(a: Buffer, b: Buffer) -> bool:
         if len(pages) != len(others):
             return False
         return all(_same_frame(one, two, at) for at in zip(pages, others, strict=True))
+
+
+def pixels_digest(data: Buffer) -> Sha256:
+    """Return the SHA-256 of the decoded pixels: mode, size and samples of every frame that counts.
+
+    Files that `same_pixels` calls equal have the same digest, of one decoder's version. Raises
+    Malformed, Unsupported, TooLarge.
+    """
+    media = sniff(data)
+    digest = hashlib.sha256()
+    with opened(data, media, truncated=True) as picture:
+        for number in _pages(picture, media):
+            if number:
+                picture.seek(number)
+            picture.load()
+            shown = picture.convert("RGBA") if picture.mode == "P" else picture
+            digest.update(f"{picture.mode} {picture.size[0]}x{picture.size[1]}\n".encode())
+            digest.update(shown.tobytes())
+    return Sha256(digest.hexdigest())
 
 
 def _pages(picture: Image, media: MediaType) -> list[int]:

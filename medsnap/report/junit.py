@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from medsnap.report.listing import Entry, Level, Listing
 
+MOST_OBJECTS: Final = 20
 # What XML 1.0 (2.2) cannot hold, not even as a reference.
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -17,8 +18,13 @@ def document(listing: Listing) -> str:
     names = list(dict.fromkeys([*listing.rules, *(entry.rule for entry in listing.entries)]))
     found = {name: [e for e in listing.entries if e.rule == name] for name in names}
     failures = sum(any(e.level is Level.ERROR for e in entries) for entries in found.values())
+    skipped = sum(
+        any(e.level is Level.OPEN for e in entries) and not any(e.level is Level.ERROR for e in entries)
+        for entries in found.values()
+    )
     head = f'name={_value(listing.name)} tests="{len(names)}" failures="{failures}" errors="0"'
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites {head}>", f"  <testsuite {head}>"]
+    suite = f'  <testsuite {head} skipped="{skipped}">'
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites {head}>", suite]
     for name in names:
         lines += _case(listing, name, found[name])
     return "\n".join([*lines, "  </testsuite>", "</testsuites>", ""])
@@ -31,20 +37,24 @@ def _case(listing: Listing, name: str, entries: list[Entry]) -> list[str]:
         f"    <testcase classname={_value('medsnap.' + listing.name.replace(' ', '.'))} name={_value(title)}"
     )
     wrong = [entry for entry in entries if entry.level is Level.ERROR]
-    other = [entry for entry in entries if entry.level is not Level.ERROR]
+    undecided = [entry for entry in entries if entry.level is Level.OPEN]
+    other = [entry for entry in entries if entry.level not in (Level.ERROR, Level.OPEN)]
     if not entries:
         return [opened + "/>"]
     lines = [opened + ">"]
     if wrong:
         text = "\n".join(map(_line, wrong))
         lines.append(f"      <failure message={_value(_line(wrong[0]))}>{_text(text)}</failure>")
+    elif undecided:
+        lines.append(f"      <skipped message={_value(_line(undecided[0]))}/>")
     if other:
         lines.append(f"      <system-out>{_text(chr(10).join(map(_line, other)))}</system-out>")
     return [*lines, "    </testcase>"]
 
 
 def _line(entry: Entry) -> str:
-    return f"{entry.file}:{entry.line}:{entry.column}: {entry.message}"
+    ids = " ".join(entry.objects[:MOST_OBJECTS])
+    return f"{entry.file}:{entry.line}:{entry.column}: {entry.message}" + (f" [{ids}]" if ids else "")
 
 
 def _text(text: str) -> str:

@@ -13,6 +13,7 @@ class Level(StrEnum):
     ERROR = "error"
     WARNING = "warning"
     NOTE = "note"
+    OPEN = "open"  # not decided: more would have to be looked at (3.27.9, kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Entry:
     file: str
     line: int = 1
     column: int = 1
+    objects: tuple[str, ...] = ()  # ids of photos that it speaks of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

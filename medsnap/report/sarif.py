@@ -7,9 +7,10 @@ from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import quote
 
-from medsnap.report.listing import Entry, Listing
+from medsnap.report.listing import Entry, Level, Listing
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+MOST_OBJECTS: Final = 1000  # code hosts refuse logs of many megabytes; JSON has all of them
 
 
 def document(listing: Listing, *, version: str) -> str:
@@ -34,13 +35,20 @@ def document(listing: Listing, *, version: str) -> str:
 
 def _result(entry: Entry, index: int) -> dict[str, Any]:
     region = {"startLine": max(entry.line, 1), "startColumn": max(entry.column, 1)}
-    place = {"artifactLocation": {"uri": uri(entry.file)}, "region": region}
+    place: dict[str, Any] = {
+        "physicalLocation": {"artifactLocation": {"uri": uri(entry.file)}, "region": region}
+    }
+    if entry.objects:  # a photo is named by its catalogue id, never by a file's name (3.33)
+        named = dict.fromkeys(entry.objects[:MOST_OBJECTS])
+        place["logicalLocations"] = [{"fullyQualifiedName": name, "kind": "object"} for name in named]
+    undecided = entry.level is Level.OPEN
     return {
         "ruleId": entry.rule,
         "ruleIndex": index,
-        "level": str(entry.level),
-        "message": {"text": entry.message},
-        "locations": [{"physicalLocation": place}],
+        "kind": "open" if undecided else "fail",
+        "level": "none" if undecided else str(entry.level),
+        "message": {"text": entry.message or entry.rule},
+        "locations": [place],
     }
 
 

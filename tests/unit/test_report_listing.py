@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -17,6 +15,7 @@ from medsnap.commands._main import run
 from medsnap.policy.findings import CODES
 from medsnap.report import junit, sarif
 from medsnap.report.listing import Entry, Level, Listing
+from tests.reports import valid_junit, valid_sarif
 
 LISTING = Listing(
     name="policy lint",
@@ -28,57 +27,12 @@ LISTING = Listing(
     ),
 )
 
-# SARIF 2.1.0, section 3: property, its type, whether it must be there; what these logs use, no more.
-SHAPE: dict[str, dict[str, tuple[type | str, bool]]] = {
-    "log": {"$schema": (str, False), "version": (str, True), "runs": ("[run]", True)},
-    "run": {"tool": ("tool", True), "results": ("[result]", False), "columnKind": (str, False)},
-    "tool": {"driver": ("driver", True)},
-    "driver": {"name": (str, True), "version": (str, False), "rules": ("[rule]", False)},
-    "rule": {"id": (str, True), "shortDescription": ("message", False)},
-    "message": {"text": (str, True)},
-    "result": {
-        "ruleId": (str, False),
-        "ruleIndex": (int, False),
-        "level": (str, False),
-        "message": ("message", True),
-        "locations": ("[location]", False),
-    },
-    "location": {"physicalLocation": ("physical", False)},
-    "physical": {"artifactLocation": ("artifact", False), "region": ("region", False)},
-    "artifact": {"uri": (str, False)},
-    "region": {"startLine": (int, False), "startColumn": (int, False)},
-}
-
-
-def fits(value: Any, name: str) -> None:
-    """Check an object against the shape; a property that it lacks is an error, as in the schema."""
-    shape = SHAPE[name]
-    assert set(value) <= set(shape), (name, set(value) - set(shape))
-    assert {key for key, (_, must) in shape.items() if must} <= set(value), (name, value)
-    for key, below in value.items():
-        kind = shape[key][0]
-        if not isinstance(kind, str):
-            assert type(below) is kind, (name, key)
-        elif kind.startswith("["):
-            for item in below:
-                fits(item, kind[1:-1])
-        else:
-            fits(below, kind)
-
 
 def valid(text: str) -> Any:
-    log = json.loads(text)
-    fits(log, "log")
-    assert log["version"] == "2.1.0"
+    log = valid_sarif(text)
     for one in log["runs"]:
-        assert one["columnKind"] in ("utf16CodeUnits", "unicodeCodePoints")
-        rules = one["tool"]["driver"]["rules"]
-        assert len({rule["id"] for rule in rules}) == len(rules)
         for result in one["results"]:
-            assert result["level"] in ("none", "note", "warning", "error")
-            assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
             place = result["locations"][0]["physicalLocation"]
-            assert min(place["region"].values()) >= 1
             assert " " not in place["artifactLocation"]["uri"]
             urlsplit(place["artifactLocation"]["uri"])
     return log
@@ -111,7 +65,7 @@ def test_a_path_is_a_uri_reference(file: str, uri: str) -> None:
 
 
 def test_junit_has_one_case_a_rule_with_file_and_line() -> None:
-    tree = ET.fromstring(junit.document(LISTING))
+    tree = valid_junit(junit.document(LISTING))
     (suite,) = tree.findall("testsuite")
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "0")
     twice, unknown, order = suite.findall("testcase")
@@ -133,8 +87,34 @@ def test_no_text_breaks_either(rule: str, message: str, file: str, line: int) ->
     entry = Entry(rule=rule, level=Level.ERROR, message=message, file=file, line=line)
     listing = Listing(name="policy test", rules={rule: message}, entries=(entry,))
     valid(sarif.document(listing, version="1"))
-    tree = ET.fromstring(junit.document(listing))
+    tree = valid_junit(junit.document(listing))
     assert len(list(tree.iter("failure"))) == 1
+
+
+def test_what_is_undecided_is_open_and_skipped_and_photos_are_named_by_id() -> None:
+    entries = (
+        Entry(rule="S2", level=Level.OPEN, message="not opened", file="p.yaml"),
+        Entry(rule="F2", level=Level.ERROR, message="milder", file="p.yaml", objects=("a" * 26, "b" * 26)),
+    )
+    listing = Listing(name="audit report", rules={"S2": "s", "F2": "f", "L1": "l"}, entries=entries)
+    undecided, wrong = valid(sarif.document(listing, version="1"))["runs"][0]["results"]
+    assert (undecided["kind"], undecided["level"], wrong["kind"]) == ("open", "none", "fail")
+    assert [o["fullyQualifiedName"] for o in wrong["locations"][0]["logicalLocations"]] == [
+        "a" * 26,
+        "b" * 26,
+    ]
+    skipped, failed, good = valid_junit(junit.document(listing)).iter("testcase")
+    assert skipped.find("skipped") is not None
+    assert "a" * 26 in str(failed.find("failure").get("message"))  # type: ignore[union-attr]
+    assert list(good) == []
+
+
+def test_the_schemas_refuse_what_is_wrong() -> None:
+    log = sarif.document(LISTING, version="1")
+    with pytest.raises(AssertionError):
+        valid(log.replace('"level": "warning"', '"level": "bad"'))
+    with pytest.raises(AssertionError):
+        valid_junit(junit.document(LISTING).replace("classname=", "clasname="))
 
 
 @pytest.fixture
@@ -157,7 +137,7 @@ def test_lint_as_sarif_and_junit(bad: Path, capsys: pytest.CaptureFixture[str]) 
         {"startLine": 4, "startColumn": 3},
     )
     assert run(root(), ["policy", "lint", "bad.yaml", "--format", "junit", "-o", "lint.xml"]) == 78
-    tree = ET.parse(bad / "lint.xml").getroot()
+    tree = valid_junit((bad / "lint.xml").read_text("utf-8"))
     failed = {str(c.get("name"))[:4] for c in tree.iter("testcase") if c.find("failure") is not None}
     assert failed == {r["ruleId"] for r in one["results"] if r["level"] == "error"}
 
