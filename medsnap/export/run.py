@@ -98,6 +98,7 @@ def export_photo(
         identifiers=identifiers,
         digest=Sha256(hashlib.sha256(data).hexdigest()),
         match=match_digest(row.match),
+        purpose=target.purpose,
     )
     return Exported(files=((name, data),), receipt=receipt, derived=prepared.derived, how=prepared.how)
 

@@ -18,6 +18,7 @@ class Action(StrEnum):
     DECIDE = "decide"
     VERIFY = "verify"
     CHECK = "check"
+    CONSENT = "consent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,4 +28,5 @@ class Receipt:
     identifiers: Identifiers
     digest: Sha256  # of the file written
     state: str = "written"  # "arrived" only after a read-back
+    purpose: str = ""  # of the target when it left; "" in receipts of earlier versions
     match: str = ""  # sha256 of patient and visit: another match gets new identifiers

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medsnap.model.carrier import Carrier
+from medsnap.model.consent import Consent
 from medsnap.model.decision import Decision, DeviceEvidence, Evidence, LeakSign
 from medsnap.model.finding import Finding
 from medsnap.model.photo import CaptureFacts, MediaType, ObjectId, Sha256
@@ -16,6 +17,7 @@ ADD = "photo.add"
 RECEIPT = "photo.receipt"
 DECIDE = "photo.decide"
 OPEN = "photo.open"
+CONSENT = "consent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +88,16 @@ class ReceiptRow:
 
     receipt: Receipt
     event: str = RECEIPT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRow:
+    """A patient agreed to a use, refused it or took it back; the same row lies in every compartment.
+
+    `id` is random: what is said twice counts as said twice, what is read in two compartments once.
+    """
+
+    id: str
+    consent: Consent
+    file: str = ""  # SHA-256 of the register that it was read from
+    event: str = CONSENT

@@ -18,13 +18,14 @@ from typing import Any
 
 from medsnap.errors import InputMissing, IoFailed, KeyRefused, MedsnapError, Tampered, Unsupported, UsageError
 from medsnap.model.codec import CodecError, canonical, from_json
+from medsnap.model.consent import Consent
 from medsnap.model.decision import Decision
 from medsnap.model.photo import ObjectId
 from medsnap.model.receipt import Receipt
-from medsnap.model.record import ADD, PhotoRow, ReceiptRow
+from medsnap.model.record import ADD, CONSENT, PhotoRow, ReceiptRow
 from medsnap.model.study import Patient, Study, Visit
 from medsnap.platform import too_open, write_durably
-from medsnap.vault import decisions
+from medsnap.vault import consents, decisions
 from medsnap.vault.entries import ENTRY_FIELDS, Entry, entry_of
 from medsnap.vault.files import read_limited
 from medsnap.vault.ids import Random, is_prefix
@@ -87,7 +88,7 @@ class Catalogue:
             except sqlite3.Error:  # an older layout or a broken cache: made anew from the batches
                 database.close()
                 database = sqlite3.connect(":memory:", isolation_level=None)
-        database.executescript(_SCHEMA + decisions.SCHEMA)
+        database.executescript(_SCHEMA + decisions.SCHEMA + consents.SCHEMA)
         return cls(database)
 
     def save(self, folder: Path, recipient: str, *, random: Random) -> None:
@@ -117,7 +118,7 @@ class Catalogue:
             canonical([reader.directory.vault, reader.directory.root, *reader.compartments])
         ).hexdigest()
         if [row for (row,) in self._db.execute("SELECT scope FROM scope")] != [scope]:
-            for table in ("scope", "seen", "photo", "receipt", "evidence", "decision"):
+            for table in ("scope", "seen", "photo", "receipt", "evidence", "decision", consents.TABLE):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - fixed names
             self._db.execute("INSERT INTO scope VALUES (?)", (scope,))
             self._changed = True
@@ -152,6 +153,8 @@ class Catalogue:
                 problem = decisions.take(self._db, compartment, event)
                 if problem:
                     reader.note("a batch", problem)
+            elif event["event"] == CONSENT:
+                consents.take(self._db, event)
             else:
                 self._take_receipt(from_json(ReceiptRow, event), event)
         except CodecError as misfit:
@@ -232,6 +235,10 @@ class Catalogue:
         known = self.photo(object_id).seal.object
         rows = self._db.execute("SELECT row FROM receipt WHERE object = ? ORDER BY n", (known,))
         return [from_json(ReceiptRow, json.loads(zlib.decompress(data))).receipt for (data,) in rows]
+
+    def consents(self) -> tuple[Consent, ...]:
+        """List what patients agreed to, as far as any of the caller's compartments tells of it."""
+        return consents.statements(self._db)
 
     def studies(self) -> list[Study]:
         """Group the photos by patient and visit; a study holds only what the caller may see."""

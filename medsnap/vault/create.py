@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FOLDERS = ("keys", "objects", "batches", "commits", "log", "tmp")
 INGEST_VERBS = (WriterVerb.ADD, WriterVerb.RECEIPT, WriterVerb.LOG)
 MEMBER_VERBS = (WriterVerb.RECEIPT, WriterVerb.LOG, WriterVerb.LOOK, WriterVerb.DESCRIBE, WriterVerb.DECIDE)
-OWNER_VERBS = (*MEMBER_VERBS, WriterVerb.OPEN)
+OWNER_VERBS = (*MEMBER_VERBS, WriterVerb.OPEN, WriterVerb.CONSENT)
 RESERVED = ("ingest-1", "recovery", "root")
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 

@@ -40,6 +40,7 @@ class WriterVerb(StrEnum):
     DESCRIBE = "describe"
     DECIDE = "decide"  # what tightens
     OPEN = "open"  # what opens
+    CONSENT = "consent"  # what patients agreed to, and took back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any
 from medsnap.errors import InputMissing, KeyRefused, MedsnapError, NotFound, Tampered
 from medsnap.model.codec import CodecError, from_json
 from medsnap.model.photo import ObjectId, Sha256
-from medsnap.model.record import ADD, DECIDE, OPEN, RECEIPT
+from medsnap.model.record import ADD, CONSENT, DECIDE, OPEN, RECEIPT
 from medsnap.model.seal import Seal
 from medsnap.vault import batches, commits, objects
 from medsnap.vault.commits import SignedCommit
@@ -30,6 +30,7 @@ VERB_FOR = {
     RECEIPT: WriterVerb.RECEIPT,
     DECIDE: WriterVerb.DECIDE,
     OPEN: WriterVerb.OPEN,
+    CONSENT: WriterVerb.CONSENT,
 }
 
 
