@@ -77,8 +77,8 @@ def create(
 ) -> NewVault:
     """Write a new vault durably; the directory comes last, so a vault without one was never finished.
 
-    `compartments` stand in the policy's order; `roles` are the first member's. Raises CannotCreate for a folder that is not
-    empty, UsageError for names that cannot be used.
+    `compartments` stand in the policy's order; `roles` are the first member's. Raises CannotCreate
+    for a folder that is not empty, UsageError for names that cannot be used.
     """
     from medsnap.crypto.age import generate_identity, recipient_of
     from medsnap.crypto.note import generate

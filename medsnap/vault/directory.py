@@ -6,6 +6,7 @@ who can write the vault's storage can make ingest seal to himself (vault.md, ame
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 FILE = "directory"
 FORMAT = 1
 PINS_POLICY = "policy-keyring"  # an older medsnap would take any policy for one in force
-KNOWN_REQUIRES: frozenset[str] = frozenset({PINS_POLICY})
+WRITER_TERMS = "writer-terms"  # an older medsnap would lose what a retired key wrote while it was good
+KNOWN_REQUIRES: frozenset[str] = frozenset({PINS_POLICY, WRITER_TERMS})
+EVERY_ROLE = "*"  # a member whom the policy's roles do not bind: his key alone does
 _HEAD = "medsnap directory"
 
 
@@ -57,21 +60,47 @@ class CompartmentKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A person (or exporter) who may open compartments; `vkey` signs what he writes."""
+    """A person (or exporter) who may open compartments; `vkey` signs what he writes.
+
+    `roles` are those of the policy; without one he opens no photo through medsnap. `auditor` says
+    that the auditors' ring is wrapped to him.
+    """
 
     name: str
     recipient: str
     vkey: str = ""
     compartments: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    auditor: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """Verbs that a key had for the first `until` commits of the log, and has no more."""
+
+    verbs: tuple[str, ...]
+    until: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriterKey:
-    """A signing key and its verbs."""
+    """A signing key and its verbs; `earlier` are those it had before, oldest first."""
 
     name: str
     vkey: str
     verbs: tuple[str, ...] = ()
+    earlier: tuple[Term, ...] = ()
+
+    def verbs_at(self, place: int | None) -> tuple[str, ...]:
+        """Return the verbs that held for the commit at `place` of the log; None: the log lacks it.
+
+        What a retired key signed counts only where the log had it before the key was retired: whoever
+        still has the key cannot slip anything in front of that.
+        """
+        for term in self.earlier:
+            if place is not None and place < term.until:
+                return term.verbs
+        return self.verbs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +122,9 @@ class Directory:
     root: str  # vkey
     recovery: str  # recipient of the recovery sheet: every ring is wrapped to it too
     requires: tuple[str, ...] = ()
+    auditors_epoch: int = 1
+    auditors_past: tuple[str, ...] = ()  # recipients of earlier epochs
+    before: str = ""  # SHA-256 of the text of the version before
     policy_root: str | None = None  # id of the root policy
     policy_lowest: int = 0  # its lowest version that may decide
     keyring: str | None = None  # SHA-256 of the keyring whose signatures count
@@ -102,6 +134,22 @@ class Directory:
     def log_vkeys(self) -> tuple[str, ...]:
         """Keys that may sign the log's checkpoints."""
         return tuple(w.vkey for w in self.writers if WriterVerb.LOG in w.verbs)
+
+    @property
+    def auditors_key(self) -> CompartmentKey:
+        """The auditors' key and ring in the shape of a compartment's; its name is empty."""
+        return CompartmentKey(
+            name="",
+            epoch=self.auditors_epoch,
+            recipient=self.auditors,
+            ring=self.auditors_ring,
+            ring_sha256=self.auditors_ring_sha256,
+            past=self.auditors_past,
+        )
+
+    def member(self, name: str) -> Member | None:
+        """Find a member by name."""
+        return next((m for m in self.members if m.name == name), None)
 
     def compartment(self, name: str) -> CompartmentKey:
         """Return a compartment's key. Raises KeyRefused when the vault has no such compartment."""
@@ -219,6 +267,11 @@ def verify(data: bytes, *, root_vkey: str) -> Directory:
     except (KeyRefused, Malformed) as refused:
         raise KeyRefused("the directory's signature does not verify", where=FILE, hint=hint) from refused
     return _parse_text(opened.text)
+
+
+def digest_of(data: bytes) -> str:
+    """Return the SHA-256 of a directory's text, without its signatures: the next version names it."""
+    return hashlib.sha256(data.rpartition(b"\n\n")[0] + b"\n").hexdigest()
 
 
 def text_of(directory: Directory) -> str:

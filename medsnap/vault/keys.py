@@ -56,6 +56,20 @@ class Keys:
     vault: str = ""
     member: str = ""
 
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The public keys of the identities."""
+        from medsnap.crypto.age import recipient_of
+
+        return tuple(recipient_of(identity) for identity in self.identities)
+
+    @property
+    def vkey(self) -> str:
+        """The public part of the signing key; "" without one. Raises KeyRefused, Malformed."""
+        from medsnap.crypto.note import Signer
+
+        return Signer.parse_private(self.signer).vkey if self.signer else ""
+
     def __repr__(self) -> str:
         return f"Keys({len(self.identities)} identities)"
 

@@ -60,7 +60,7 @@ def add(vault: Path, before: Directory, new: Newcomer, authority: Authority) -> 
         def finish(base: Directory, _commits: int) -> Directory:
             return dataclasses.replace(base, members=members, writers=writers)
 
-        return Edit(turns=_turns(current, members, _opened_by(current, member), fresh=False), finish=finish)
+        return Edit(turns=_turns(members, _opened_by(current, member), fresh=False), finish=finish)
 
     return change(vault, before, authority, edit)
 
@@ -91,7 +91,7 @@ def remove(vault: Path, before: Directory, name: str, authority: Authority) -> D
             requires = tuple(dict.fromkeys((*base.requires, *terms)))
             return dataclasses.replace(base, members=members, writers=writers, requires=requires)
 
-        return Edit(turns=_turns(current, members, touched, fresh=True), finish=finish)
+        return Edit(turns=_turns(members, touched, fresh=True), finish=finish)
 
     return change(vault, before, authority, edit)
 
@@ -113,9 +113,7 @@ def new_epoch(
     keys += [before.auditors_key] if auditors else []
 
     def edit(current: Directory) -> Edit:
-        return Edit(
-            turns=_turns(current, current.members, keys, fresh=True), finish=lambda base, _commits: base
-        )
+        return Edit(turns=_turns(current.members, keys, fresh=True), finish=lambda base, _commits: base)
 
     return change(vault, before, authority, edit)
 
@@ -195,9 +193,7 @@ def _opened_by(directory: Directory, member: Member) -> tuple[CompartmentKey, ..
     return (*keys, directory.auditors_key) if member.auditor else keys
 
 
-def _turns(
-    directory: Directory, members: Sequence[Member], keys: Iterable[CompartmentKey], *, fresh: bool
-) -> tuple[Turn, ...]:
+def _turns(members: Sequence[Member], keys: Iterable[CompartmentKey], *, fresh: bool) -> tuple[Turn, ...]:
     return tuple(Turn(key=k, readers=_readers(members, k), fresh=fresh) for k in keys)
 
 
