@@ -24,7 +24,6 @@ from medsnap.vault.files import names
 from medsnap.vault.ids import is_id
 from medsnap.vault.rings import compartment_identities
 
-MAX_OBJECT = 8 << 30
 VERB_FOR = {
     ADD: WriterVerb.ADD,
     RECEIPT: WriterVerb.RECEIPT,
@@ -157,6 +156,10 @@ class Reader:
                 found = list(batches.events(data, identities, where=f"commits/{commit.commit}"))
             except KeyRefused:
                 continue
+            if found and found[0].get("format") != batches.FORMAT:
+                raise Tampered(
+                    "a batch is of another format; is this medsnap too old?", where=f"commits/{commit.commit}"
+                )
             head = {"vault": commit.vault, "commit": commit.commit, "compartment": name}
             if not found or any(found[0].get(k) != v for k, v in head.items()):
                 raise Tampered("a batch belongs elsewhere", where=f"commits/{commit.commit}")
@@ -176,7 +179,7 @@ class Reader:
         if verb is None:
             self.note(where, "holds an event that this medsnap does not know; it was passed over")
             return False
-        if verb not in signed.writer.verbs:
+        if verb not in signed.writer.verbs_at(self._place.get(signed.sha256)):
             self.note(where, f"an event was ignored: its signer may not '{verb}'")
             return False
         if kind == ADD and not _fits(compartment, event, committed):
