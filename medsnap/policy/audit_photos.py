@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from medsnap.model.decision import Verb
 from medsnap.model.finding import State
 from medsnap.model.record import PhotoRow
 from medsnap.policy.auditing import Answer, Case, Verdict, judge, photos_said
@@ -43,10 +44,13 @@ def coded(case: Case) -> Answer:
     """V3: a site that was given has a code; that the code means the term, lint proves (E120)."""
     sites = case.policy.vocabulary.sites
     given = [p for p in case.photos if p.row.match.description.body_site]
-    bad = [p.object for p in given if sites.find(p.row.match.description.body_site) is None]
+    bad = [p for p in given if sites.find(p.row.match.description.body_site) is None]
+    open_ = [p.object for p in bad if p.receipts or p.row.decision.verb < Verb.QUARANTINE]
     todo = "correct the site in the manifest, or map it under vocabulary.body_site.also_called"
+    if bad and not open_:
+        return judge([p.object for p in bad], "", "waits, its site has no code", todo, Verdict.WARN)
     good = f"{photos_said(len(given))} with a site, each with its code"
-    return judge(bad, good, "the site has no code, so the record gets words only", todo)
+    return judge(open_, good, "opened or sent although its site has no code", todo)
 
 
 def terms(case: Case) -> Answer:
