@@ -20,11 +20,11 @@ class Entry(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A noun with commands of its own."""
+    """A noun with commands of its own, or with nouns below it."""
 
     name: str
     help: str
-    entries: tuple[Entry, ...]
+    entries: tuple[Any, ...]  # Entry | Group; a NamedTuple cannot name itself
 
 
 TABLE: tuple[Entry | Group, ...] = (
@@ -41,6 +41,13 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("open", "Open one photo; the opening is logged first.", "medsnap.commands.vault:open_"),
         Entry("check", "Verify every seal and digest; needs no keys.", "medsnap.commands.vault:check"),
         Entry("trust", "Pin a vault's root on this host, for ingest.", "medsnap.commands.vault:trust"),
+        Group("member", "Who may open what: add, remove, list members.", (
+            Entry("key", "A new member makes his keys, to be added by.", "medsnap.commands.vault_member_key:key"),
+            Entry("add", "Add a member with locked groups, roles and verbs.", "medsnap.commands.vault_member:add"),
+            Entry("remove", "Take a member out; new photos get new keys.", "medsnap.commands.vault_member:remove"),
+            Entry("ls", "List members, hosts, and who knows the newest directory.", "medsnap.commands.vault_member:ls"),
+        )),
+        Entry("rotate", "Begin a new epoch of a locked group's key.", "medsnap.commands.vault_rotate:rotate"),
     )),
     Group("policy", "Read, check and explain governance policies.", (
         Entry("lint", "Check a policy file: line, column, suggestion.", "medsnap.commands.policy:lint"),
@@ -56,6 +63,7 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("pin", "Let a vault go by a root policy and a keyring.", "medsnap.commands.policy_key:pin"),
     )),
     Group("device", "What the inventory knows of phones and tablets.", (
+        Entry("import", "Make the inventory of a device manager's export.", "medsnap.commands.device_import:import_"),
         Entry("ls", "List the devices of the inventory.", "medsnap.commands.device:ls"),
         Entry("check", "What the policy makes of photos from one device.", "medsnap.commands.device:check"),
     )),

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 COMPARTMENTS = ("general", "identifiable", "intimate", "safeguarding")  # of the packaged policies
 VALID_FOR = timedelta(days=3653)
 TRIES = 3
+_SUITES = {
+    Suite.HYBRID: "hybrid: stock age opens it from version 1.3 on",
+    Suite.X25519: "x25519: every age opens it; copies taken today fall to a quantum computer one day",
+}
 
 
 @command()
@@ -51,6 +55,20 @@ def init(
         ),
     ] = None,
     name: Annotated[str, typer.Option("--member", help="Your name in the vault's directory.")] = "owner",
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--role",
+            help="Your roles in the policy; repeat it (default: bound by none, only by your key).",
+        ),
+    ] = None,
+    suite: Annotated[
+        Suite,
+        typer.Option(
+            "--suite",
+            help="hybrid withstands quantum computers and needs age 1.3; x25519 opens with every age.",
+        ),
+    ] = Suite.HYBRID,
     passphrase: Annotated[
         bool, typer.Option("--passphrase", help="Ask for a passphrase for the key file.")
     ] = False,
@@ -62,6 +80,8 @@ def init(
       medsnap vault init --vault /srv/vault --key-file me.key --recovery-file /media/stick/recovery.key
 
       medsnap vault init --vault V --no-input --key-file F --recovery-file R
+
+      medsnap vault init --vault V --suite x25519 --role medical-illustration
     """
     from medsnap.vault import create, host
 
@@ -76,7 +96,8 @@ def init(
         place,
         compartments=groups,
         member=name,
-        suite=Suite.X25519,
+        suite=suite,
+        roles=_roles(role),
         now=io.now,
         random=io.random,
         expires=io.now + VALID_FOR,
@@ -90,6 +111,15 @@ def init(
     _log_init(io, place, new, name)
     _try_recovery(io, place, sheet)
     return _result(place, new, kept, sheet, folder)
+
+
+def _roles(given: list[str] | None) -> tuple[str, ...]:
+    from medsnap.vault.create import check_name
+    from medsnap.vault.directory import EVERY_ROLE
+
+    for name in given or ():
+        check_name(name)
+    return tuple(dict.fromkeys(given)) if given else (EVERY_ROLE,)
 
 
 def _recovery_place(io: Io, given: Path | None) -> Path:
@@ -246,6 +276,7 @@ def _result(vault: Path, new: NewVault, kept: str, sheet: Path, folder: Path) ->
             (
                 ("vault", f"{vault} ({new.directory.vault})"),
                 ("locked groups", ", ".join(names)),
+                ("suite", _SUITES[new.directory.suite]),
                 ("your key", kept),
                 ("recovery sheet", f"{sheet}: print it, lock it away, take the file off this machine"),
                 ("this ingest host", f"{folder}: can add photos, can open none"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,17 @@ from medsnap.cli import TABLE, Entry, Group, _load
 from medsnap.errors import EXIT_HELP, Exit
 from tests.helpers import ROOT
 
-COMMANDS: dict[str, Entry] = {
-    **{row.name: row for row in TABLE if isinstance(row, Entry)},
-    **{f"{g.name} {row.name}": row for g in TABLE if isinstance(g, Group) for row in g.entries},
-}
+
+def leaves(rows: Iterable[Entry | Group], before: str = "") -> Iterator[tuple[str, Entry]]:
+    """Walk the command tree: each command with its whole name."""
+    for row in rows:
+        if isinstance(row, Group):
+            yield from leaves(row.entries, f"{before}{row.name} ")
+        else:
+            yield before + row.name, row
+
+
+COMMANDS: dict[str, Entry] = dict(leaves(TABLE))
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 EXIT_MARKS = ("<!-- exit-codes", "<!-- /exit-codes -->")
 
@@ -42,7 +49,7 @@ def check(words: list[str]) -> None:
     rest = [w for w in words[1:] if w not in (">", "&&")]
     if not rest or rest[0] in ("--help", "--version"):
         return
-    name = next((n for n in (" ".join(rest[:2]), rest[0]) if n in COMMANDS), None)
+    name = next((n for n in (" ".join(rest[:k]) for k in (3, 2, 1)) if n in COMMANDS), None)
     assert name is not None, f"no such command: {' '.join(words)}"
     command: Any = _load(COMMANDS[name])
     command.make_context(name, rest[len(name.split()) :], resilient_parsing=False)

@@ -1,0 +1,300 @@
+"""`medsnap vault member`: who may open what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medsnap.commands._directory import RootKeyOption, keeper, remember, seen_directory, unconfirmed
+from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._vault import KeyOption, VaultOption
+from medsnap.commands.vault_member_key import Request, read_request
+from medsnap.errors import UsageError
+from medsnap.report.page import Block, Facts, Line, Table, Tone
+
+if TYPE_CHECKING:
+    from medsnap.vault.confirmed import Confirmation
+    from medsnap.vault.directory import Directory, Member, WriterKey
+    from medsnap.vault.membership import Newcomer
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The member's name in the directory.")]
+
+
+@command()
+def add(
+    io: Io,
+    name: Name,
+    *,
+    recipient: Annotated[
+        str,
+        typer.Option(
+            "--recipient", metavar="age1…|FILE", help="His public key, or the file of vault member key."
+        ),
+    ],
+    compartment: Annotated[
+        list[str], typer.Option("--compartment", metavar="GROUP", help="A locked group he opens; repeat it.")
+    ],
+    role: Annotated[
+        list[str] | None,
+        typer.Option("--role", help="A role of the policy; repeat it. Without one he opens no photo."),
+    ] = None,
+    verb: Annotated[
+        list[str] | None,
+        typer.Option("--verb", help="What his signing key may do; repeat it (default: log, look)."),
+    ] = None,
+    vkey: Annotated[
+        str, typer.Option("--vkey", metavar="KEY", help="His public signing key, when no file names it.")
+    ] = "",
+    auditor: Annotated[bool, typer.Option("--auditor", help="He may read the audit log's events.")] = False,
+    root_key_file: RootKeyOption = None,
+    vault: VaultOption = None,
+    key_file: KeyOption = None,
+) -> Result:
+    """Add a member: the rings of his locked groups and the directory are written anew, no photo is.
+
+    It needs the root key and a key that opens these groups; the recovery sheet is both.
+
+    Examples:
+
+      medsnap vault member add a.sommer --recipient a.sommer.member --compartment general
+      --role clinical-staff --vault /srv/vault --root-key-file recovery.key
+
+      medsnap vault member add ehr --recipient ehr.member --compartment general --compartment identifiable
+      --verb receipt --verb log --vault /srv/vault --root-key-file recovery.key
+    """
+    from medsnap.crypto.note import fingerprint
+    from medsnap.vault import membership
+    from medsnap.vault.confirmed import confirmations
+
+    new = _newcomer(
+        name,
+        read_request(recipient, name),
+        vkey=vkey,
+        compartments=compartment,
+        roles=role or [],
+        verbs=verb,
+        auditor=auditor,
+    )
+    by = keeper(io, vault, root_key_file, key_file)
+    details = (("member", name), ("compartments", " ".join(compartment)), ("roles", " ".join(new.roles)))
+    after = membership.add(by.vault, by.directory, new, by.authority(io, "member-add", details))
+    remember(io, by, after)
+    member = after.member(name)
+    if member is None:
+        raise UsageError("the member was not added")
+    page: list[Block] = [
+        Line(f"{name} is a member now; the change stands in the audit log.", Tone.GOOD),
+        Facts(
+            (
+                *_facts(member, after),
+                ("fingerprint", fingerprint(f"{new.recipient} {new.vkey}")),
+                ("directory", f"version {after.version}"),
+            )
+        ),
+        Line("Compare the fingerprint with him: only then is it his key, and nobody else's."),
+    ]
+    page += [Line(text, Tone.WARN) for text in _cannot(new)]
+    hosts = confirmations(by.vault, after)
+    return Result(page=tuple(page), data={"type": "member", **_member(member, after), **_state(after, hosts)})
+
+
+def _newcomer(
+    name: str,
+    sent: Request,
+    *,
+    vkey: str,
+    compartments: list[str],
+    roles: list[str],
+    verbs: list[str] | None,
+    auditor: bool,
+) -> Newcomer:
+    from medsnap.vault.create import check_name
+    from medsnap.vault.directory import EVERY_ROLE
+    from medsnap.vault.membership import Newcomer
+
+    for role in roles:
+        if role != EVERY_ROLE:
+            check_name(role)
+    signs = vkey or sent.vkey
+    default = ["log", "look"] if signs else []
+    return Newcomer(
+        name=name,
+        recipient=sent.recipient,
+        vkey=signs,
+        compartments=tuple(dict.fromkeys(compartments)),
+        roles=tuple(dict.fromkeys(roles)),
+        verbs=tuple(dict.fromkeys(default if verbs is None else verbs)),
+        auditor=auditor,
+    )
+
+
+def _cannot(new: Newcomer) -> list[str]:
+    told = []
+    if not new.vkey:
+        told.append("without a signing key medsnap opens nothing for him: what is not logged does not happen")
+    elif "log" not in new.verbs:
+        told.append("without the verb 'log' medsnap opens nothing for him: it could not be logged")
+    if not new.roles and "receipt" not in new.verbs:
+        told.append("without a role of the policy no photo exists for him; give --role")
+    return told
+
+
+@command(dry_run=True)
+def remove(
+    io: Io,
+    name: Name,
+    *,
+    root_key_file: RootKeyOption = None,
+    vault: VaultOption = None,
+    key_file: KeyOption = None,
+) -> Result:
+    """Take a member out: each locked group that he could open gets a new key for photos from now on.
+
+    What he wrote stays good; what his key signs from now on is not taken. The name of an ingest host
+    retires its key in the same way. Photos that he could open before are not sealed anew: who has
+    once had a key or a photo keeps it.
+
+    Examples:
+
+      medsnap vault member remove a.sommer --vault /srv/vault --root-key-file recovery.key
+    """
+    from medsnap.vault import membership
+    from medsnap.vault.confirmed import confirmations
+
+    by = keeper(io, vault, root_key_file, key_file)
+    before, after = by.directory, by.directory
+    if not io.dry_run:
+        after = membership.remove(
+            by.vault, before, name, by.authority(io, "member-remove", (("member", name),))
+        )
+        remember(io, by, after)
+    member = before.member(name)
+    groups = member.compartments if member else ()
+    epochs = {g: before.compartment(g).epoch + 1 for g in groups}
+    hosts = confirmations(by.vault, after)
+    if io.dry_run:
+        head = Line(f"Nothing was changed. Removing {name} would do this:", Tone.WARN)
+    else:
+        head = Line(f"{name} is no member any more (directory version {after.version}).", Tone.GOOD)
+    page: list[Block] = [head, *map(Line, _meaning(name, member, epochs))]
+    page += unconfirmed(hosts) if not io.dry_run else []
+    data = {
+        "type": "removed",
+        "member": name,
+        "dry_run": io.dry_run,
+        "epochs": epochs,
+        "auditors_epoch": before.auditors_epoch + 1 if member and member.auditor else None,
+        "still_could": [f"photos of '{g}' sealed before epoch {n}" for g, n in epochs.items()],
+        **_state(after, hosts),
+    }
+    return Result(page=tuple(page), data=data)
+
+
+def _meaning(name: str, member: Member | None, epochs: dict[str, int]) -> list[str]:
+    """Say in plain words what the removal does and what it cannot do."""
+    if member is None:
+        return [f"The signing key of {name} is retired: nothing that it signs from now on is taken in."]
+    lines = [
+        f"  {group}: epoch {epoch} begins; he opens nothing sealed in it." for group, epoch in epochs.items()
+    ]
+    if member.auditor:
+        lines.append("  audit log: its events from now on are sealed to a new key too.")
+    if epochs:
+        lines += [
+            "What he still could:",
+            *(
+                f"  open photos of '{g}' sealed before epoch {n}, if he copied them or reaches the storage."
+                for g, n in epochs.items()
+            ),
+            "  keep photos and lists that he took out while he was a member.",
+            "Take his access to the storage away as well.",
+        ]
+    return lines
+
+
+@command()
+def ls(io: Io, *, vault: VaultOption = None) -> Result:
+    """List the members, the ingest hosts, and which directory each host has last written under.
+
+    Examples:
+
+      medsnap vault member ls --vault /srv/vault
+
+      medsnap vault member ls --format json
+    """
+    from medsnap.vault.confirmed import confirmations
+
+    place = io.need(vault, "vault", "--vault")
+    directory, vouched = seen_directory(io, place)
+    hosts = confirmations(place, directory)
+    for member in directory.members:
+        io.record({"type": "member", **_member(member, directory)})
+    members = Table(
+        columns=("member", "locked groups", "roles", "verbs"),
+        rows=tuple(
+            (m.name, ", ".join(m.compartments) or "-", _roles(m), ", ".join(_verbs(m, directory)) or "-")
+            for m in directory.members
+        ),
+        wide="verbs",
+        empty="no members",
+    )
+    others = Table(
+        title="Ingest hosts",
+        columns=("host", "last wrote under", "knows the newest"),
+        rows=tuple(
+            (h.host, f"version {h.seen}" if h.seen else "-", "yes" if h.done else "not yet") for h in hosts
+        ),
+    )
+    gone = [w.name for w in directory.writers if w.earlier and not w.verbs]
+    page: list[Block] = [members, Line(), others, Line()]
+    page.append(Line(f"Directory version {directory.version}, expires {directory.expires[:10]}.", Tone.QUIET))
+    if gone:
+        page.append(Line(f"Taken out: {', '.join(gone)}.", Tone.QUIET))
+    if not vouched:
+        page.append(Line("NOT checked: no root is pinned here and no key file names one.", Tone.WARN))
+    data = {"type": "summary", "removed": gone, "checked_by": vouched or None, **_state(directory, hosts)}
+    return Result(page=tuple(page), data=data, records="members")
+
+
+def _state(directory: Directory, hosts: tuple[Confirmation, ...]) -> dict[str, Any]:
+    return {
+        "directory": directory.version,
+        "hosts": [{"host": h.host, "seen": h.seen, "confirmed": h.done} for h in hosts],
+    }
+
+
+def _writer(member: Member, directory: Directory) -> WriterKey | None:
+    return directory.writer(member.vkey) if member.vkey else None
+
+
+def _verbs(member: Member, directory: Directory) -> tuple[str, ...]:
+    writer = _writer(member, directory)
+    return writer.verbs if writer else ()
+
+
+def _roles(member: Member) -> str:
+    from medsnap.vault.directory import EVERY_ROLE
+
+    roles = ["any (not bound by the policy)" if r == EVERY_ROLE else r for r in member.roles]
+    return ", ".join([*roles, *(["auditor of the log"] if member.auditor else [])]) or "none"
+
+
+def _facts(member: Member, directory: Directory) -> tuple[tuple[str, str], ...]:
+    return (
+        ("locked groups", ", ".join(member.compartments) or "-"),
+        ("roles", _roles(member)),
+        ("verbs", ", ".join(_verbs(member, directory)) or "-"),
+    )
+
+
+def _member(member: Member, directory: Directory) -> dict[str, Any]:
+    return {
+        "name": member.name,
+        "compartments": list(member.compartments),
+        "roles": list(member.roles),
+        "verbs": list(_verbs(member, directory)),
+        "auditor": member.auditor,
+        "recipient": member.recipient,
+        "vkey": member.vkey or None,
+    }

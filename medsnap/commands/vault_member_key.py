@@ -1,0 +1,110 @@
+"""`medsnap vault member key`: a new member's keys, and the public half that he sends to be added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medsnap.commands._directory import seen_directory
+from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._vault import VaultOption, usual_key_file
+from medsnap.errors import InputMissing, KeyRefused, UsageError
+
+_LIMIT = 64 * 1024
+_MEMBER, _VKEY = "medsnap-member", "medsnap-signing-key-public"
+
+
+@command()
+def key(
+    io: Io,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Your name in the directory to be.")],
+    *,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", metavar="FILE", help="Where your secret key goes, mode 0600."),
+    ] = None,
+    vault: VaultOption = None,
+) -> Result:
+    """Make your keys for a vault; print the public half, to be sent to the keeper of the root key.
+
+    The secret stays on this machine. The printed file is an age recipients file; the keeper adds you
+    with it and compares the fingerprint with you by voice.
+
+    Examples:
+
+      medsnap vault member key a.sommer --vault /srv/vault --key-file a.sommer.key -o a.sommer.member
+    """
+    from medsnap.crypto.note import fingerprint
+    from medsnap.vault import keys, membership
+    from medsnap.vault.create import check_name
+
+    check_name(name)
+    place = io.need(vault, "vault", "--vault")
+    directory, vouched = seen_directory(io, place)
+    held = membership.new_keys(directory, name, io.random)
+    path = key_file if key_file is not None else usual_key_file(io, directory.vault)
+    if path.resolve().is_relative_to(place.resolve()):
+        raise UsageError("a key must not lie in the vault", where=str(path), hint="choose another place")
+    keys.save_file(path, keys.render(held, f"medsnap key of {name}"), random=io.random)
+    [recipient] = held.recipients
+    print_ = fingerprint(f"{recipient} {held.vkey}")
+    io.note(f"Your secret key is in {path}, mode 0600. Send the printed lines to the keeper of the root key;")
+    io.note(f"when he adds you, his fingerprint must be this one: {print_}")
+    if not vouched:
+        io.warn(
+            "the vault's root is not known here; your key file takes the one that the vault names. "
+            f"Compare it with the keeper too: {fingerprint(directory.root)}"
+        )
+    text = f"# {_MEMBER}: {name}\n# medsnap-vault: {directory.vault}\n# {_VKEY}: {held.vkey}\n{recipient}\n"
+    data = {
+        "type": "request",
+        "member": name,
+        "vault": directory.vault,
+        "recipient": recipient,
+        "vkey": held.vkey,
+        "fingerprint": print_,
+        "key": str(path),
+        "root": fingerprint(directory.root),
+    }
+    return Result(text=text, data=data)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a member to be has sent: an age recipient and, maybe, a public signing key."""
+
+    recipient: str
+    vkey: str = ""
+
+
+def read_request(given: str, name: str) -> Request:
+    """Read `--recipient`: a public key, or a file that holds one with comment lines.
+
+    Raises InputMissing, UsageError, KeyRefused when the file speaks of another member.
+    """
+    if given.startswith("age1"):
+        return Request(given)
+    try:
+        with Path(given).open("rb") as handle:
+            text = handle.read(_LIMIT).decode("utf-8", "replace")
+    except OSError as failure:
+        raise InputMissing(
+            f"the member's public key cannot be read: {failure.strerror}",
+            where=given,
+            hint="--recipient takes a key age1… or the file that vault member key has written",
+        ) from failure
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    found = [line for line in lines if line.startswith("age1")]
+    if any(line.upper().startswith("AGE-SECRET-KEY-") for line in lines):
+        raise KeyRefused("this is a secret key; the member keeps it and sends the public half", where=given)
+    if len(found) != 1:
+        raise UsageError("one line with a public key age1… is expected", where=given)
+    labels = dict(
+        line.removeprefix("#").strip().partition(": ")[::2] for line in lines if line.startswith("#")
+    )
+    if labels.get(_MEMBER, name) != name:
+        raise UsageError(f"the file is of '{labels[_MEMBER]}', not of '{name}'", where=given)
+    return Request(found[0], labels.get(_VKEY, ""))
