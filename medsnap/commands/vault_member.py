@@ -63,7 +63,6 @@ def add(
       medsnap vault member add ehr --recipient ehr.member --compartment general --compartment identifiable
       --verb receipt --verb log --vault /srv/vault --root-key-file recovery.key
     """
-    from medsnap.crypto.note import fingerprint
     from medsnap.vault import membership
     from medsnap.vault.confirmed import confirmations
 
@@ -88,7 +87,7 @@ def add(
         Facts(
             (
                 *_facts(member, after),
-                ("fingerprint", fingerprint(f"{new.recipient} {new.vkey}")),
+                ("fingerprint", Request(new.recipient, new.vkey).fingerprint),
                 ("directory", f"version {after.version}"),
             )
         ),
@@ -164,6 +163,7 @@ def remove(
 
     by = keeper(io, vault, root_key_file, key_file)
     before, after = by.directory, by.directory
+    membership.check_removal(before, name)
     if not io.dry_run:
         after = membership.remove(
             by.vault, before, name, by.authority(io, "member-remove", (("member", name),))
@@ -224,6 +224,7 @@ def ls(io: Io, *, vault: VaultOption = None) -> Result:
       medsnap vault member ls --format json
     """
     from medsnap.vault.confirmed import confirmations
+    from medsnap.vault.directory import EVERY_ROLE
 
     place = io.need(vault, "vault", "--vault")
     directory, vouched = seen_directory(io, place)
@@ -246,6 +247,8 @@ def ls(io: Io, *, vault: VaultOption = None) -> Result:
             (h.host, f"version {h.seen}" if h.seen else "-", "yes" if h.done else "not yet") for h in hosts
         ),
     )
+    if any(EVERY_ROLE in m.roles for m in directory.members):
+        page.append(Line("any: the policy's roles do not bind this member, only his key does.", Tone.QUIET))
     gone = [w.name for w in directory.writers if w.earlier and not w.verbs]
     page: list[Block] = [members, Line(), others, Line()]
     page.append(Line(f"Directory version {directory.version}, expires {directory.expires[:10]}.", Tone.QUIET))
@@ -276,8 +279,8 @@ def _verbs(member: Member, directory: Directory) -> tuple[str, ...]:
 def _roles(member: Member) -> str:
     from medsnap.vault.directory import EVERY_ROLE
 
-    roles = ["any (not bound by the policy)" if r == EVERY_ROLE else r for r in member.roles]
-    return ", ".join([*roles, *(["auditor of the log"] if member.auditor else [])]) or "none"
+    roles = ["any" if r == EVERY_ROLE else r for r in member.roles]
+    return ", ".join([*roles, *(["auditor"] if member.auditor else [])]) or "none"
 
 
 def _facts(member: Member, directory: Directory) -> tuple[tuple[str, str], ...]:

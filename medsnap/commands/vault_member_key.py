@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -50,7 +51,7 @@ def key(
         raise UsageError("a key must not lie in the vault", where=str(path), hint="choose another place")
     keys.save_file(path, keys.render(held, f"medsnap key of {name}"), random=io.random)
     [recipient] = held.recipients
-    print_ = fingerprint(f"{recipient} {held.vkey}")
+    print_ = Request(recipient, held.vkey).fingerprint
     io.note(f"Your secret key is in {path}, mode 0600. Send the printed lines to the keeper of the root key;")
     io.note(f"when he adds you, his fingerprint must be this one: {print_}")
     if not vouched:
@@ -78,6 +79,12 @@ class Request:
 
     recipient: str
     vkey: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """What two people compare by voice: SHA-256 of both keys, in groups of four digits."""
+        digest = hashlib.sha256(f"{self.recipient} {self.vkey}".encode()).hexdigest()
+        return " ".join(digest[n : n + 4] for n in range(0, len(digest), 4))
 
 
 def read_request(given: str, name: str) -> Request:

@@ -71,16 +71,7 @@ def remove(vault: Path, before: Directory, name: str, authority: Authority) -> D
     What he wrote until now stays good; what his key signs from now on is not taken. A name of an
     ingest host retires its key in the same way. Raises KeyRefused, UsageError, Locked.
     """
-    member = before.member(name)
-    writer = next((w for w in before.writers if w.name == name), None)
-    if name in ("recovery", "root") or (member is None and (writer is None or not writer.verbs)):
-        raise UsageError(f"there is no member '{name}'", hint="medsnap vault member ls shows them")
-    touched = _opened_by(before, member) if member is not None else ()
-    for key in touched:
-        if key.name and not any(key.name in m.compartments for m in before.members if m.name != name):
-            raise UsageError(
-                f"'{name}' is the last member who opens '{key.name}'", hint="add another one before"
-            )
+    touched = check_removal(before, name)
 
     def edit(current: Directory) -> Edit:
         members = tuple(m for m in current.members if m.name != name)
@@ -94,6 +85,21 @@ def remove(vault: Path, before: Directory, name: str, authority: Authority) -> D
         return Edit(turns=_turns(members, touched, fresh=True), finish=finish)
 
     return change(vault, before, authority, edit)
+
+
+def check_removal(directory: Directory, name: str) -> tuple[CompartmentKey, ...]:
+    """Return the keys that a removal changes. Raises UsageError for who cannot be taken out."""
+    member = directory.member(name)
+    writer = next((w for w in directory.writers if w.name == name), None)
+    if name in ("recovery", "root") or (member is None and (writer is None or not writer.verbs)):
+        raise UsageError(f"there is no member '{name}'", hint="medsnap vault member ls shows them")
+    touched = _opened_by(directory, member) if member is not None else ()
+    for key in touched:
+        if key.name and not any(key.name in m.compartments for m in directory.members if m.name != name):
+            raise UsageError(
+                f"'{name}' is the last member who opens '{key.name}'", hint="add another one before"
+            )
+    return touched
 
 
 def new_epoch(
