@@ -247,11 +247,11 @@ def ls(io: Io, *, vault: VaultOption = None) -> Result:
             (h.host, f"version {h.seen}" if h.seen else "-", "yes" if h.done else "not yet") for h in hosts
         ),
     )
-    if any(EVERY_ROLE in m.roles for m in directory.members):
-        page.append(Line("any: the policy's roles do not bind this member, only his key does.", Tone.QUIET))
     gone = [w.name for w in directory.writers if w.earlier and not w.verbs]
     page: list[Block] = [members, Line(), others, Line()]
     page.append(Line(f"Directory version {directory.version}, expires {directory.expires[:10]}.", Tone.QUIET))
+    if any(EVERY_ROLE in m.roles for m in directory.members):
+        page.append(Line("any: the policy's roles do not bind this member, only his key does.", Tone.QUIET))
     if gone:
         page.append(Line(f"Taken out: {', '.join(gone)}.", Tone.QUIET))
     if not vouched:
