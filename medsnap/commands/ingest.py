@@ -219,6 +219,7 @@ def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
     from medsnap.export.isolated import Preparer
     from medsnap.platform import write_durably
     from medsnap.vault import policies
+    from medsnap.vault.files import io_errors
     from medsnap.vault.host import CHECKPOINT
     from medsnap.vault.writer import Writer
 
@@ -245,7 +246,8 @@ def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
             commit=commit,
             seen=seen,
         )
-        write_durably(memory, head.note)
+        with io_errors(memory):
+            write_durably(memory, head.note)
 
     writer = Writer(
         host,

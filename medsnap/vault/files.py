@@ -35,12 +35,13 @@ def place_new(temporary: Path, path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Create one private folder (0700) durably, unless it exists."""
+    """Create one private folder (0700) durably, unless it exists. Raises IoFailed."""
     if path.is_dir():
         return
-    with contextlib.suppress(FileExistsError):
-        disk.make_folder(path)
-    disk.sync_folder(path.parent)
+    with io_errors(path):
+        with contextlib.suppress(FileExistsError):
+            disk.make_folder(path)
+        disk.sync_folder(path.parent)
 
 
 def remove(path: Path) -> None:

@@ -16,7 +16,7 @@ from medsnap.errors import InputMissing, KeyRefused, Malformed
 from medsnap.model.codec import CodecError, canonical, from_json
 from medsnap.platform import too_open, write_durably
 from medsnap.vault.directory import Directory, WriterVerb, load, verify
-from medsnap.vault.files import make_folder, read_limited
+from medsnap.vault.files import io_errors, make_folder, read_limited
 
 if TYPE_CHECKING:
     from medsnap.crypto.note import Signer
@@ -111,9 +111,10 @@ def read_pin(folder: Path) -> Pin:
 
 def write_pin(folder: Path, pin: Pin) -> None:
     """Write what this host trusts, durably, mode 0600 in a 0700 folder."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    make_folder(folder)
-    write_durably(folder / PIN, canonical(pin) + b"\n")
+    with io_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        write_durably(folder / PIN, canonical(pin) + b"\n")
 
 
 def write_ingest_key(folder: Path, private: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from medsnap.errors import InputMissing, Tampered
 from medsnap.platform import write_durably
-from medsnap.vault.files import make_folder, names, read_limited
+from medsnap.vault.files import io_errors, make_folder, names, read_limited
 
 FOLDER = "policies"
 MAX_POLICY = 1 << 20
@@ -37,7 +37,8 @@ def keep(vault: Path, digest: str, text: bytes) -> None:
     if path.exists():
         return
     make_folder(path.parent)
-    write_durably(path, text)
+    with io_errors(path):
+        write_durably(path, text)
 
 
 def recall(vault: Path, digest: str) -> bytes | None:
@@ -72,7 +73,8 @@ def keep_signatures(vault: Path, digest: str, text: bytes) -> None:
     joined = b"\n".join(lines) + b"\n"
     if len(joined) <= MAX_SIGNATURES and joined != before:
         make_folder(path.parent)
-        write_durably(path, joined)
+        with io_errors(path):
+            write_durably(path, joined)
 
 
 def recall_signatures(vault: Path, digest: str) -> bytes:
