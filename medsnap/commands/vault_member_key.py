@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medsnap.commands._directory import seen_directory
 from medsnap.commands._shared import Io, Result, command
-from medsnap.commands._vault import VaultOption, usual_key_file
-from medsnap.errors import InputMissing, KeyRefused, UsageError
+from medsnap.commands._vault import VaultOption, passphrase, usual_key_file
+from medsnap.errors import CannotCreate, InputMissing, KeyRefused, UsageError
+
+if TYPE_CHECKING:
+    from medsnap.vault.directory import Directory
+    from medsnap.vault.keys import Keys
 
 _LIMIT = 64 * 1024
 _MEMBER, _VKEY = "medsnap-member", "medsnap-signing-key-public"
@@ -32,7 +36,8 @@ def key(
     """Make your keys for a vault; print the public half, to be sent to the keeper of the root key.
 
     The secret stays on this machine. The printed file is an age recipients file; the keeper adds you
-    with it and compares the fingerprint with you by voice.
+    with it and compares the fingerprint with you by voice. A key file of yours that is there already
+    is read, not replaced.
 
     Examples:
 
@@ -45,12 +50,15 @@ def key(
     check_name(name)
     place = io.need(vault, "vault", "--vault")
     directory, vouched = seen_directory(io, place)
-    held = membership.new_keys(directory, name, io.random)
     path = key_file if key_file is not None else usual_key_file(io, directory.vault)
     if path.resolve().is_relative_to(place.resolve()):
         raise UsageError("a key must not lie in the vault", where=str(path), hint="choose another place")
-    keys.save_file(path, keys.render(held, f"medsnap key of {name}"), random=io.random)
-    [recipient] = held.recipients
+    if path.exists():
+        held = _known(io, path, name, directory)
+    else:
+        held = membership.new_keys(directory, name, io.random)
+        keys.save_file(path, keys.render(held, f"medsnap key of {name}"), random=io.random)
+    recipient = held.recipients[0]
     print_ = Request(recipient, held.vkey).fingerprint
     io.note(f"Your secret key is in {path}, mode 0600. Send the printed lines to the keeper of the root key;")
     io.note(f"when he adds you, his fingerprint must be this one: {print_}")
@@ -71,6 +79,20 @@ def key(
         "root": fingerprint(directory.root),
     }
     return Result(text=text, data=data)
+
+
+def _known(io: Io, path: Path, name: str, directory: Directory) -> Keys:
+    """Read a key file made by an earlier call. Raises CannotCreate when it is another's."""
+    from medsnap.vault import keys
+
+    held = keys.load_file(path, ask=passphrase(io))
+    if (held.member, held.vault) != (name, directory.vault) or not held.signer:
+        raise CannotCreate(
+            "the file holds another key, and a key is never replaced",
+            where=str(path),
+            hint="choose another name",
+        )
+    return held
 
 
 @dataclass(frozen=True, slots=True)
