@@ -218,7 +218,7 @@ def command(
 def _no_listing(form: Format) -> Exit:
     problem = UsageError(
         f"this command lists no findings, so it has no format '{form}'",
-        hint="use human, json or ndjson; sarif and junit are for policy lint and policy test",
+        hint="use human, json or ndjson; sarif and junit are for policy lint, policy test and audit report",
     )
     show_error(problem, form)
     return problem.exit

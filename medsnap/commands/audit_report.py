@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from medsnap.vault.session import Session
 
 Answers = tuple[tuple["AuditRule", "Answer"], ...]
-_WIDE = "what it asks: what was found"
+_WIDE = "what it asks — what was found"
+_ORDER = ["violation", "warn", "not yet", "ok"]
 _SHOWN = 3  # ids of one rule that a person is shown; JSON has all of them
 
 
@@ -87,7 +88,7 @@ def report(
     for rule, answer in answers:
         io.record(_entry(rule, answer))
     counts = Counter(str(answer.verdict) for _, answer in answers)
-    ordered = {str(v): counts[str(v)] for v in Verdict}
+    ordered = {str(v): counts[str(v)] for v in sorted(Verdict, key=_ORDER.index)}
     ref = case.policy.ref
     notes = (
         f"Policy {ref.policy}, version {ref.version}, {case.signed}. {io.now:%Y-%m-%d %H:%M} UTC.",
@@ -204,7 +205,7 @@ def _listing(policy: Policy, answers: Answers) -> Listing:
 
 
 def _page(notes: tuple[str, ...], counts: dict[str, int], answers: Answers) -> tuple[Block, ...]:
-    rows = tuple((rule.id, str(a.verdict), f"{rule.words}: {_found(a)}") for rule, a in answers)
+    rows = tuple((rule.id, str(a.verdict), f"{rule.words} — {_found(a)}") for rule, a in answers)
     said = ", ".join(f"{n} {state}" for state, n in counts.items())
     return (
         *(Line(note, Tone.QUIET) for note in notes),

@@ -136,7 +136,9 @@ def held(*paths: str) -> Check:
         if unlooked and not bad:
             todo = "a person looks (review), or ingest with detectors"
             return judge(unlooked, "", "nobody has looked for it yet", todo, Verdict.WARN)
-        good = f"{photos_said(len(case.photos))} looked at, {for_it} locked or waiting because of it"
+        good = (
+            f"{photos_said(len(case.photos))} looked at, {for_it or 'none'} locked or waiting because of it"
+        )
         wrong = "decided milder than this policy says"
         return judge(bad, good, wrong, "medsnap policy apply decides them again and tightens")
 

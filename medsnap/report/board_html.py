@@ -26,7 +26,8 @@ _STYLE = """
 :root { color-scheme: light; --ink: #1b1f24; --soft: #5b6570; --line: #cfd6dd; --accent: #0b5563; }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 3rem; max-width: 76rem; color: var(--ink);
-  font: 15px/1.45 Georgia, "Times New Roman", "Liberation Serif", serif; background: #fff; }
+  font: 15px/1.45 Georgia, "Times New Roman", "Liberation Serif", serif;
+  background: #fff; overflow-wrap: anywhere; }
 header { border-bottom: 3px solid var(--accent); margin-bottom: 1rem; padding-bottom: .6rem; }
 h1 { font-size: 1.65rem; line-height: 1.2; margin: 0; }
 header p { margin: .25rem 0 0; color: var(--soft); }
