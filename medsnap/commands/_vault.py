@@ -69,7 +69,7 @@ def member(io: Io, vault: Path | None, key_file: Path | None) -> Iterator[Sessio
         state=io.settings.state,
         cache=io.settings.cache,
         random=io.random,
-        order=logged_commits(place),
+        order=lambda: logged_commits(place),
     ) as opened:
         for problem in opened.reader.problems:
             io.warn(f"{problem.where}: {problem.what}")

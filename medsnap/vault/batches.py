@@ -11,7 +11,7 @@ import binascii
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from medsnap.errors import KeyRefused, Tampered
 from medsnap.model.codec import canonical
@@ -69,28 +69,38 @@ def seal_row(row: object, recipient: str, *, random: Random) -> bytes:
     return seal(body, padme(max(1024, len(body))), recipient, random=random)
 
 
-def events(data: bytes, identities: Sequence[str], *, where: str) -> Iterator[dict[str, Any]]:
-    """Yield the events of a batch file, its head first. Raises KeyRefused when none of ours opens it.
+Line: TypeAlias = tuple[dict[str, Any], bytes]  # an event and the JSON that it was read from
 
-    A sealed line is opened with the same identities, one level deep.
+
+def events(data: bytes, identities: Sequence[str], *, where: str) -> Iterator[dict[str, Any]]:
+    """Yield the events of a batch file, its head first. Errors as `lines`."""
+    for event, _ in lines(data, identities, where=where):
+        yield event
+
+
+def lines(data: bytes, identities: Sequence[str], *, where: str) -> Iterator[Line]:
+    """Yield the events of a batch file with their lines, its head first.
+
+    A sealed line is opened with the same identities, one level deep. Raises KeyRefused when none of
+    ours opens the batch, Tampered.
     """
     from medsnap.crypto.age import decrypt_bytes
 
-    for event in _parse(decrypt_bytes(data, identities), where):
+    for event, line in _parse(decrypt_bytes(data, identities), where):
         if event.get("event") != SEALED:
-            yield event
+            yield event, line
             continue
         try:
             inner = decrypt_bytes(base64.b64decode(str(event.get("age", "")), validate=True), identities)
         except (KeyRefused, binascii.Error) as refused:
             raise Tampered("a line sealed before a crash does not open", where=where) from refused
-        yield from (e for e in _parse(inner, where) if e.get("event") not in (SEALED, HEAD))
+        yield from ((e, raw) for e, raw in _parse(inner, where) if e.get("event") not in (SEALED, HEAD))
 
 
-def _parse(plain: bytes, where: str) -> Iterator[dict[str, Any]]:
+def _parse(plain: bytes, where: str) -> Iterator[Line]:
     # the padding is line feeds, megabytes of them where one compartment's batch is much larger
-    for number, line in enumerate(plain.rstrip(b"\n").splitlines(), start=1):
-        if not line:
+    for number, line in enumerate(plain.rstrip(b"\n").split(b"\n"), start=1):
+        if not line.strip():
             continue
         try:
             event = json.loads(line)
@@ -98,4 +108,4 @@ def _parse(plain: bytes, where: str) -> Iterator[dict[str, Any]]:
             raise Tampered(f"line {number} of a batch is no JSON", where=where) from misfit
         if not isinstance(event, dict):
             raise Tampered(f"line {number} of a batch is no object", where=where)
-        yield event
+        yield event, line

@@ -1,7 +1,7 @@
-"""A member's catalogue: a SQLite cache made from the batches, one per member, rebuildable.
+"""A member's catalogue: a cache made from the batches, one per member, sealed at rest, rebuildable.
 
-It holds names of patients, so between runs it lies sealed to the member himself, as one age
-file in his own 0700 folder; it is opened in memory. The batches stay the truth.
+The batches stay the truth. A file that is damaged, foreign or of another view is made anew from
+them, never trusted; a commit is taken in once, a vault of a million photos is never read twice.
 """
 
 from __future__ import annotations
@@ -10,191 +10,154 @@ import contextlib
 import hashlib
 import json
 import sqlite3
-import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from medsnap.errors import InputMissing, IoFailed, KeyRefused, MedsnapError, Tampered, Unsupported, UsageError
-from medsnap.model.codec import CodecError, canonical, from_json
+from medsnap.errors import IoFailed, Locked, Tampered, Unsupported, UsageError
+from medsnap.model.codec import CodecError, from_json
 from medsnap.model.consent import Consent
 from medsnap.model.decision import Decision
 from medsnap.model.photo import ObjectId
 from medsnap.model.receipt import Receipt
-from medsnap.model.record import ADD, CONSENT, PhotoRow, ReceiptRow
+from medsnap.model.record import RECEIPT, PhotoRow, ReceiptRow
 from medsnap.model.study import Patient, Study, Visit
-from medsnap.platform import too_open, write_durably
+from medsnap.vault import catalogue_search as searching
 from medsnap.vault import consents, decisions
-from medsnap.vault.entries import ENTRY_FIELDS, Entry, entry_of
-from medsnap.vault.files import read_limited
+from medsnap.vault.catalogue_intake import COUNTS, SEGMENT, Intake, whole
+from medsnap.vault.catalogue_store import Store, building, in_memory, stored
+from medsnap.vault.commits import SignedCommit
+from medsnap.vault.entries import Entry, Filters
 from medsnap.vault.ids import Random, is_prefix
 from medsnap.vault.reader import Reader, not_found
 
-FILE = "catalogue.age"
-MAX_FILE = 4 << 30
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS scope (scope TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS photo (
-  n INTEGER PRIMARY KEY, object TEXT UNIQUE NOT NULL, compartment TEXT NOT NULL, at TEXT NOT NULL,
-  source TEXT NOT NULL, source_sha256 TEXT NOT NULL, captured TEXT NOT NULL, media TEXT NOT NULL,
-  length INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, verb TEXT NOT NULL,
-  matched TEXT NOT NULL, mrn TEXT, issuer TEXT, encounter TEXT, accession TEXT, department TEXT,
-  evidence TEXT NOT NULL, study TEXT NOT NULL, row BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS photo_patient ON photo (mrn, issuer);
-CREATE TABLE IF NOT EXISTS receipt (
-  n INTEGER PRIMARY KEY, object TEXT NOT NULL, target TEXT NOT NULL, row BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS receipt_object ON receipt (object);
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """Which photos to list; None means all."""
-
-    state: str | None = None
-    verb: str | None = None
-    compartment: str | None = None
-    matched: str | None = None
-    mrn: str | None = None
-    issuer: str | None = None
-    encounter: str | None = None
-
-    def clause(self) -> tuple[str, list[str]]:
-        """Return the WHERE clause and its values."""
-        names = ("state", "verb", "compartment", "matched", "mrn", "issuer", "encounter")
-        given = [(n, v) for n in names if (v := getattr(self, n)) is not None]
-        return " AND ".join(f"{n} = ?" for n, _ in given) or "1", [v for _, v in given]
+LAYOUT: Final = 2  # of the cells; another one is another key, so older files are made anew
+_BROKEN: Final = (sqlite3.Error, Tampered, UnicodeError)  # what SQLite makes of a damaged file
+T = TypeVar("T")
 
 
 class Catalogue:
-    """What one member may know, as rows. Open it with `open`, bring it up to date with `refresh`."""
+    """What one member may know. `folder` is his own cache folder; None keeps all of it in memory.
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._db = database
-        self._changed = False
+    `refresh` brings it up to date with a reader's view and has to come first.
+    """
 
-    @classmethod
-    def open(cls, folder: Path, identities: Sequence[str]) -> Catalogue:
-        """Open the cache of a member, or an empty one when there is none, or none that he can open."""
-        database = sqlite3.connect(":memory:", isolation_level=None)
-        stored = _stored(folder, identities)
-        if stored is not None:
-            try:
-                database.deserialize(stored)
-                columns = ", ".join((*ENTRY_FIELDS, "evidence", "study"))
-                database.execute(f"SELECT {columns} FROM photo LIMIT 0")  # noqa: S608
-            except sqlite3.Error:  # an older layout or a broken cache: made anew from the batches
-                database.close()
-                database = sqlite3.connect(":memory:", isolation_level=None)
-        database.executescript(_SCHEMA + decisions.SCHEMA + consents.SCHEMA)
-        return cls(database)
-
-    def save(self, folder: Path, recipient: str, *, random: Random) -> None:
-        """Seal the cache to the member, in his folder; nothing when nothing changed."""
-        from medsnap.crypto.age import encrypt_bytes
-
-        if not self._changed:
-            return
-        try:
-            folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-            if too_open(folder):
-                folder.chmod(0o700)
-            write_durably(folder / FILE, encrypt_bytes(self._db.serialize(), [recipient], random=random))
-        except OSError as failure:
-            raise IoFailed(
-                f"the catalogue's cache cannot be written: {failure.strerror}", where=str(folder)
-            ) from failure
-        self._changed = False
+    def __init__(self, folder: Path | None, *, random: Random) -> None:
+        self._folder, self._random = folder, random
+        self._held: Store | None = None
+        self._secret = b""
+        self._reader: Reader | None = None
 
     def close(self) -> None:
-        """Forget everything in memory."""
-        self._db.close()
+        """Close the file and forget what is in memory."""
+        if self._held is not None:
+            self._held.close()
+        self._held = None
+
+    # ── taking in ────────────────────────────────────────────────────────────────────────────
 
     def refresh(self, reader: Reader) -> int:
-        """Take in commits not seen yet; returns how many. Rebuilds when the reader's view changed."""
-        scope = hashlib.sha256(
-            canonical([reader.directory.vault, reader.directory.root, *reader.compartments])
-        ).hexdigest()
-        if [row for (row,) in self._db.execute("SELECT scope FROM scope")] != [scope]:
-            for table in ("scope", "seen", "photo", "receipt", "evidence", "decision", consents.TABLE):
-                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - fixed names
-            self._db.execute("INSERT INTO scope VALUES (?)", (scope,))
-            self._changed = True
-        seen = {row for (row,) in self._db.execute("SELECT id FROM seen")}
-        fresh = reader.commits(seen)
-        for signed in fresh:
-            before = len(reader.problems)
-            with self._transaction():
-                for compartment, event in reader.events(signed):
-                    self._take(compartment, event, reader)
-                # a commit with a broken batch is not "seen": it is looked at again when mended
-                if len(reader.problems) == before:
-                    self._db.execute("INSERT INTO seen VALUES (?)", (signed.commit.commit,))
-            self._changed = True
-        return len(fresh)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Any:
-        self._db.execute("BEGIN")
+        """Take in commits not seen yet; returns how many. Raises IoFailed, Locked."""
+        self._reader = reader
+        secret = reader.derive(f"medsnap catalogue {LAYOUT}")
+        if secret != self._secret:
+            self.close()
+        self._secret = secret
+        if self._held is None:
+            self._held = self._found()
         try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            return self._take_new(self._store, reader)
+        except _BROKEN as damage:
+            _not_ours(damage)
+            return self.rebuild(reader)
 
-    def _take(self, compartment: str, event: dict[str, Any], reader: Reader) -> None:
+    def rebuild(self, reader: Reader) -> int:
+        """Make the file anew from the batches alone; returns the number of commits."""
+        self._reader = reader
+        self._secret = reader.derive(f"medsnap catalogue {LAYOUT}")
+        self.close()
+        self._held = self._empty(reader)
         try:
-            if event["event"] == ADD:
-                self._take_photo(compartment, event)
-            elif event["event"] in decisions.KINDS:
-                problem = decisions.take(self._db, compartment, event)
-                if problem:
-                    reader.note("a batch", problem)
-            elif event["event"] == CONSENT:
-                consents.take(self._db, event)
-            else:
-                self._take_receipt(from_json(ReceiptRow, event), event)
-        except CodecError as misfit:
-            reader.note("a batch", f"a row cannot be read by this medsnap ({misfit.where})")
+            return self._take_new(self._held, reader)
+        except _BROKEN as failure:
+            raise IoFailed("the catalogue's cache cannot be written", where=str(self._folder)) from failure
 
-    def _take_photo(self, compartment: str, event: dict[str, Any]) -> None:
-        entry = entry_of(event, compartment)
-        values = [getattr(entry, name) for name in ENTRY_FIELDS]
-        values += [decisions.keep_evidence(self._db, event), decisions.study_paths(event), _packed(event)]
-        self._db.execute(
-            f"INSERT OR IGNORE INTO photo ({', '.join(ENTRY_FIELDS)}, evidence, study, row)"  # noqa: S608
-            f" VALUES ({', '.join('?' * len(values))})",
-            values,
-        )
-        decisions.settle(self._db, entry.object)
+    def _found(self) -> Store:
+        """Take the file of the folder whose cells open; else begin an empty one."""
+        for store in stored(self._folder, self._secret, self._random) if self._folder else ():
+            try:
+                if _whole(store):
+                    return store
+            except _BROKEN:
+                pass
+            store.close()
+        return self._empty(self._reader)
 
-    def _take_receipt(self, row: ReceiptRow, event: dict[str, Any]) -> None:
-        values = (row.receipt.object, row.receipt.target, _packed(event))
-        known = self._db.execute("SELECT row FROM receipt WHERE object = ?", values[:1]).fetchall()
-        if (values[2],) not in known:
-            self._db.execute("INSERT INTO receipt (object, target, row) VALUES (?, ?, ?)", values)
+    def _empty(self, reader: Reader | None) -> Store:
+        if self._folder is None or reader is None or not reader.compartments:
+            return in_memory(self._secret, self._random)
+        return building(self._folder, self._secret, self._random)
+
+    def _take_new(self, store: Store, reader: Reader) -> int:
+        taken = 0
+        fresh = iter(reader.commits(_seen(store)))
+        signed = next(fresh, None)
+        while signed is not None:
+            with store.transaction():
+                intake = Intake(store)
+                while signed is not None and intake.waiting < SEGMENT:
+                    _take(intake, reader, signed)
+                    taken += 1
+                    signed = next(fresh, None)
+                if intake.changed:
+                    intake.flush()
+        store.publish()
+        return taken
+
+    # ── asking ───────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _store(self) -> Store:
+        if self._held is None:
+            raise RuntimeError("refresh comes first")
+        return self._held
+
+    def _ask(self, question: Callable[[Store], T]) -> T:
+        """Answer from one state of the file; where it turns out to be damaged, make it anew first."""
+        try:
+            with _one_state(self._store):
+                return question(self._store)
+        except _BROKEN as damage:
+            _not_ours(damage)
+            if self._reader is None:
+                raise
+            self.rebuild(self._reader)
+            return question(self._store)
+
+    def count(self) -> int:
+        """Say how many photos the caller may know of."""
+        return self._ask(lambda store: int(_counts(store).get("photos", 0)))
+
+    def entries(self, filters: Filters | None = None, limit: int | None = None) -> list[Entry]:
+        """List what lists show, ordered by the photos alone, not by ids or times of sealing."""
+        wanted = filters or Filters()
+        return [entry for _, entry in self._ask(lambda store: searching.search(store, wanted, limit))]
 
     def photos(self, filters: Filters | None = None) -> list[PhotoRow]:
-        """List photos in the order in which they were committed."""
-        where, values = (filters or Filters()).clause()
-        rows = self._db.execute(
-            f"SELECT row, {decisions.NEWEST} FROM photo WHERE {where} ORDER BY at, object",  # noqa: S608
-            values,
-        )
-        return [_photo(data, decided) for data, decided in rows]
+        """List photos in the order in which they were sealed."""
+        wanted = filters or Filters()
 
-    def entries(self, filters: Filters | None = None) -> list[Entry]:
-        """List what lists show, ordered by the photos alone, not by ids or times of sealing."""
-        where, values = (filters or Filters()).clause()
-        rows = self._db.execute(
-            f"SELECT {', '.join(ENTRY_FIELDS)} FROM photo WHERE {where}"  # noqa: S608 - our own names
-            " ORDER BY captured, source, source_sha256",
-            values,
-        )
-        return [Entry(**dict(zip(ENTRY_FIELDS, row, strict=True))) for row in rows]
+        def rows(store: Store) -> list[PhotoRow]:
+            found = [p for p in searching.everything(store) if wanted.admit(p[1])]
+            found.sort(key=lambda p: (p[1].at, p[1].object))
+            return [_photo(store, p) for p in found]
+
+        return self._ask(rows)
+
+    def find(self, object_id: str) -> Entry:
+        """Return what lists show of one photo, by its id or a beginning of it. Errors as `photo`."""
+        return self._ask(lambda store: _only(_named(store, object_id))[1])
 
     def photo(self, object_id: str, *, role: str | None = None) -> PhotoRow:
         """Return one photo's row by its id, or by a beginning of it that only one of ours has.
@@ -202,43 +165,57 @@ class Catalogue:
         With `role` only photos that this role may open exist. Raises NotFound, the same for hidden
         and absent, UsageError when several of the caller's own photos begin so.
         """
-        if not is_prefix(object_id):
-            raise not_found()
-        # ids are of a-z2-7, so every id that begins with the prefix sorts before prefix + "{"
-        rows = self._db.execute(
-            f"SELECT row, {decisions.NEWEST} FROM photo WHERE object >= ? AND object < ?"  # noqa: S608
-            + (" LIMIT 2" if role is None else ""),
-            (object_id, object_id + "{"),
-        )
-        photos = (_photo(data, decided) for data, decided in rows)
-        found = [row for row in photos if role is None or role in row.decision.opened_by]
-        if not found:
-            raise not_found()
-        if len(found) > 1:
-            raise UsageError("several of your photos begin so", hint="give more of the id: vault ls shows it")
-        return found[0]
+
+        def row(store: Store) -> PhotoRow:
+            rows = [_photo(store, found) for found in _named(store, object_id)]
+            return _only([row for row in rows if role is None or role in row.decision.opened_by])
+
+        return self._ask(row)
 
     def sightings(self) -> list[decisions.Sighting]:
-        """List what a policy needs to decide each photo again, without decoding the rows."""
-        return decisions.sightings(self._db)
+        """List what a policy needs to decide each photo again, in the order of their ids."""
+
+        def rows(store: Store) -> list[decisions.Sighting]:
+            found = []
+            for _, entry, event in _events(store):
+                text = decisions.evidence_of(event)
+                digest = hashlib.sha256(text.encode()).hexdigest() if text else ""
+                paths = decisions.study_paths(event)
+                found.append(decisions.Sighting(entry.object, entry.compartment, entry.verb, digest, paths))
+            return sorted(found, key=lambda s: s.object)
+
+        return self._ask(rows)
 
     def evidences(self) -> Iterator[tuple[str, str]]:
         """Go through the evidence that sightings name: digest and canonical JSON, each once."""
-        return decisions.evidences(self._db)
+
+        def texts(store: Store) -> dict[str, str]:
+            found = (decisions.evidence_of(event) for _, _, event in _events(store))
+            return {hashlib.sha256(text.encode()).hexdigest(): text for text in found if text}
+
+        yield from self._ask(texts).items()
 
     def decided(self, object_id: str) -> tuple[Decision, ...]:
         """Return all decisions of a photo of the caller's, in order: that of its sealing first."""
-        return decisions.of_photo(self._db, object_id)
+
+        def found(store: Store) -> tuple[Decision, ...]:
+            for _, entry, block, slot in _named(store, object_id):
+                row = json.loads(whole(store, block, slot))
+                return decisions.of_photo(row, decisions.beside(store, entry.object))
+            return ()
+
+        return self._ask(found)
 
     def receipts(self, object_id: ObjectId) -> list[Receipt]:
         """List where a photo went, in order; empty for a photo that the caller may not know of."""
-        known = self.photo(object_id).seal.object
-        rows = self._db.execute("SELECT row FROM receipt WHERE object = ? ORDER BY n", (known,))
-        return [from_json(ReceiptRow, json.loads(zlib.decompress(data))).receipt for (data,) in rows]
+        name = self.find(object_id).object
+        events = self._ask(lambda store: decisions.beside(store, name))
+        return [from_json(ReceiptRow, e.event).receipt for e in events if e.event["event"] == RECEIPT]
 
     def consents(self) -> tuple[Consent, ...]:
         """List what patients agreed to, as far as any of the caller's compartments tells of it."""
-        return consents.statements(self._db)
+        events = self._ask(lambda store: decisions.beside(store, consents.NAME))
+        return consents.statements(e.event for e in events)
 
     def studies(self) -> list[Study]:
         """Group the photos by patient and visit; a study holds only what the caller may see."""
@@ -249,28 +226,94 @@ class Catalogue:
         return [Study(patient=p, visit=v, objects=tuple(o)) for (p, v), o in groups.items()]
 
 
-def _packed(event: dict[str, Any]) -> bytes:
-    return zlib.compress(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode(), 1)
+def _take(intake: Intake, reader: Reader, signed: SignedCommit) -> None:
+    if intake.has_seen(signed.commit.commit):  # another process of the same member was faster
+        return
+    before = len(reader.problems)
+    for compartment, event, raw in reader.lines(signed):
+        problem = intake.take(compartment, event, raw)
+        if problem:
+            reader.note("a batch", problem)
+    # a commit with a broken batch is not "seen": it is looked at again when mended
+    if len(reader.problems) == before:
+        intake.mark_seen(signed.commit.commit)
 
 
-def _photo(data: bytes, decided: bytes | None = None) -> PhotoRow:
+Found = tuple[int, Entry, int, int]
+
+
+def _named(store: Store, text: str) -> list[Found]:
+    found = list(searching.named(store, text)) if is_prefix(text) else []
+    if not found:
+        raise not_found()
+    return found
+
+
+def _only(found: list[T]) -> T:
+    if not found:
+        raise not_found()
+    if len(found) > 1:
+        raise UsageError("several of your photos begin so", hint="give more of the id: vault ls shows it")
+    return found[0]
+
+
+def _events(store: Store) -> Iterator[tuple[int, Entry, dict[str, Any]]]:
+    for n, entry, block, slot in searching.everything(store):
+        yield n, entry, json.loads(whole(store, block, slot))
+
+
+def _photo(store: Store, found: Found) -> PhotoRow:
+    _, entry, block, slot = found
     try:
-        row = from_json(PhotoRow, json.loads(zlib.decompress(data)))
-        return row if decided is None else replace(row, decision=decisions.unpacked(decided))
+        row = from_json(PhotoRow, json.loads(whole(store, block, slot)))
+        decided = decisions.newest(decisions.beside(store, entry.object))
     except CodecError as misfit:
         raise Unsupported(
             f"the row of a photo cannot be read by this medsnap ({misfit.where})", hint="update medsnap"
         ) from misfit
+    if row.seal.object != entry.object:
+        raise Tampered("a row stands at another photo's place")
+    return row if decided is None else replace(row, decision=decided)
 
 
-def _stored(folder: Path, identities: Sequence[str]) -> bytes | None:
-    from medsnap.crypto.age import decrypt_bytes
+def _counts(store: Store) -> dict[str, int]:
+    head = store.head(COUNTS)
+    return dict(json.loads(head)) if head is not None else {}
 
+
+def _whole(store: Store) -> bool:
+    """Say whether a file's cells are ours and none of its newest rows is missing."""
+    counts = _counts(store)
+    (seen,) = store.db.execute("SELECT count(*) FROM seen").fetchone()
+    (last,) = store.db.execute("SELECT max(n) FROM photo").fetchone()
+    return bool(counts) and (seen, last or 0) == (counts["seen"], counts["photos"])
+
+
+def _seen(store: Store) -> set[str]:
+    """Return the commits taken in. Raises Tampered for one that we did not write: it would hide photos."""
+    found = set()
+    for commit, mark in store.db.execute("SELECT id, mark FROM seen"):
+        if mark != store.tag("seen", str(commit)):
+            raise Tampered("a commit is marked that was never taken in")
+        found.add(str(commit))
+    return found
+
+
+@contextlib.contextmanager
+def _one_state(store: Store) -> Iterator[None]:
+    """Read from one state of the file, whatever another process of the same member takes in meanwhile."""
+    store.db.execute("BEGIN")
     try:
-        return decrypt_bytes(read_limited(folder / FILE, MAX_FILE), identities)
-    except (InputMissing, KeyRefused, Tampered):
-        return None
-    except IoFailed:
-        raise
-    except MedsnapError:  # a cache that is no age file: made anew
-        return None
+        yield
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            store.db.execute("ROLLBACK")
+
+
+def _not_ours(damage: Exception) -> None:
+    """Pass on what is no damage: the file is in use for long. Raises Locked."""
+    if isinstance(damage, sqlite3.OperationalError) and damage.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+        raise Locked("another medsnap run uses your catalogue", hint="wait for it to end") from damage
+
+
+__all__ = ["Catalogue", "Entry", "Filters"]

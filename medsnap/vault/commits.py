@@ -137,6 +137,11 @@ def read(vault: Path, commit_id: str, directory: Directory) -> SignedCommit:
     return SignedCommit(commit=commit, writer=signer, sha256=_sha256(data))
 
 
+def digest(vault: Path, commit_id: str) -> Sha256:
+    """Hash a commit as it lies in the vault: what the log names it by. Raises InputMissing, Tampered."""
+    return _sha256(read_limited(vault / "commits" / commit_id, MAX_NOTE))
+
+
 def _opened(data: bytes, directory: Directory, where: str) -> tuple[WriterKey, str]:
     from medsnap.crypto.note import Verifier, open_note
 

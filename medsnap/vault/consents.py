@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import sqlite3
+from collections.abc import Iterable
 from typing import Any, Final
 
-from medsnap.model.codec import canonical, from_json
+from medsnap.model.codec import from_json, to_json
 from medsnap.model.consent import Consent
 from medsnap.model.record import ConsentRow
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS consent (digest TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;
-"""
-TABLE: Final = "consent"
+NAME: Final = "consent"  # what these events lie beside in the catalogue; no photo's id
 
 
-def take(db: sqlite3.Connection, event: dict[str, Any]) -> None:
-    """Take in a consent event. Raises CodecError."""
-    row = from_json(ConsentRow, event)
-    data = canonical(row).decode()
-    digest = hashlib.sha256(data.encode()).hexdigest()
-    db.execute("INSERT OR IGNORE INTO consent VALUES (?, ?)", (digest, data))
+def checked(event: dict[str, Any]) -> dict[str, Any]:
+    """Return a consent event as it is kept. Raises CodecError."""
+    kept: dict[str, Any] = to_json(from_json(ConsentRow, event))
+    return kept
 
 
-def statements(db: sqlite3.Connection) -> tuple[Consent, ...]:
+def statements(events: Iterable[dict[str, Any]]) -> tuple[Consent, ...]:
     """List all statements, by patient, use and day."""
-    found = (
-        from_json(ConsentRow, json.loads(data)).consent for (data,) in db.execute("SELECT data FROM consent")
-    )
+    found = (from_json(ConsentRow, event).consent for event in events)
     return tuple(sorted(found, key=lambda c: (c.issuer, c.mrn, c.use, c.on, c.given)))

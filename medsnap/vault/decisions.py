@@ -7,30 +7,18 @@ photo: a decision for another locked group than the one the photo lies in is not
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sqlite3
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from medsnap.model.codec import from_json
+from medsnap.errors import Tampered
+from medsnap.model.codec import canonical, from_json
 from medsnap.model.decision import OF_VISIT, Decision
 from medsnap.model.record import DECIDE, OPEN, DecisionRow
+from medsnap.vault.catalogue_store import Store
+from medsnap.vault.entries import Entry
 
 KINDS: Final = frozenset({DECIDE, OPEN})
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS evidence (digest TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS decision (
-  n INTEGER PRIMARY KEY, object TEXT NOT NULL, compartment TEXT NOT NULL, kind TEXT NOT NULL,
-  taken INTEGER, data BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS decision_object ON decision (object);
-"""
-# of the photo of the outer query: what was decided last
-NEWEST: Final = (
-    "(SELECT data FROM decision WHERE decision.object = photo.object AND taken = 1 ORDER BY n DESC LIMIT 1)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,82 +33,90 @@ class Sighting:
     study: tuple[str, ...]
 
 
-def keep_evidence(db: sqlite3.Connection, event: dict[str, Any]) -> str:
-    """Keep the evidence of a row once, under the digest of its canonical JSON; "" for a row without."""
-    found = event.get("evidence")
-    if not isinstance(found, dict):
-        return ""
-    data = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    digest = hashlib.sha256(data).hexdigest()
-    db.execute("INSERT OR IGNORE INTO evidence VALUES (?, ?)", (digest, zlib.compress(data, 1)))
-    return digest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """An event that came after a photo's own row. `taken` is None while a decision waits for its photo."""
+
+    number: int
+    compartment: str
+    event: dict[str, Any]
+    taken: bool | None = None
 
 
-def study_paths(event: dict[str, Any]) -> str:
-    """Name the rules whose votes came from other photos of the visit, one a line."""
-    decision = event.get("decision")
-    votes = decision.get("votes") if isinstance(decision, dict) else None
-    found = (v for v in votes if isinstance(v, dict)) if isinstance(votes, list) else ()
-    paths = {str(v.get("path")) for v in found if str(v.get("because")).startswith(OF_VISIT)}
-    return "\n".join(sorted(paths))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What judging the waiting decisions gave: why the last does not count, and the entry that changed."""
+
+    problem: str = ""
+    number: int = 0
+    entry: Entry | None = None
+    cell: bytes = b""
 
 
-def sightings(db: sqlite3.Connection) -> list[Sighting]:
-    """List all photos, in the order of their ids."""
-    rows = db.execute("SELECT object, compartment, verb, evidence, study FROM photo ORDER BY object")
-    return [Sighting(o, c, v, e, tuple(s.split("\n")) if s else ()) for o, c, v, e, s in rows]
-
-
-def evidences(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    """Go through all evidence once: its digest and its canonical JSON."""
-    for digest, data in db.execute("SELECT digest, data FROM evidence"):
-        yield digest, zlib.decompress(data).decode()
-
-
-def take(db: sqlite3.Connection, compartment: str, event: dict[str, Any]) -> str:
-    """Take in a decision event; returns why it does not count, "" when it does. Raises CodecError."""
-    row = from_json(DecisionRow, event)
-    data = _packed(event["decision"])
-    known = db.execute(
-        "SELECT 1 FROM decision WHERE object = ? AND kind = ? AND data = ?", (row.object, row.event, data)
-    ).fetchone()
-    if known is None:
-        db.execute(
-            "INSERT INTO decision (object, compartment, kind, data) VALUES (?, ?, ?, ?)",
-            (row.object, compartment, row.event, data),
+def beside(store: Store, name: str) -> list[Later]:
+    """Return the events that lie beside a photo, in order."""
+    found = []
+    query = "SELECT n, cell FROM later WHERE tag = ? ORDER BY n"
+    for number, cell in store.db.execute(query, (store.name_tag(name),)).fetchall():
+        kept = json.loads(store.open(cell, "later", number))
+        if kept["name"] != name:
+            raise Tampered("a cell stands at another photo's name")
+        found.append(
+            Later(number=number, compartment=kept["compartment"], event=kept["event"], taken=kept["taken"])
         )
-    return settle(db, row.object)
+    return found
 
 
-def settle(db: sqlite3.Connection, object_id: str) -> str:
-    """Judge the decisions that wait for their photo; returns why the last one does not count."""
-    photo = db.execute(
-        f"SELECT compartment, row, {NEWEST} FROM photo WHERE object = ?",  # noqa: S608 - our own query
-        (object_id,),
-    ).fetchone()
+def write(store: Store, name: str, later: Later) -> None:
+    """Keep an event beside its photo."""
+    kept = {"name": name, "compartment": later.compartment, "event": later.event, "taken": later.taken}
+    cell = store.seal(json.dumps(kept, separators=(",", ":")).encode(), "later", later.number)
+    store.db.execute(
+        "INSERT OR REPLACE INTO later VALUES (?, ?, ?)", (later.number, store.name_tag(name), cell)
+    )
+
+
+def read(event: dict[str, Any]) -> DecisionRow:
+    """Read a decision event. Raises CodecError."""
+    return from_json(DecisionRow, event)
+
+
+def settle(store: Store, name: str) -> Settled:
+    """Judge the decisions that wait for their photo."""
+    from medsnap.vault.catalogue_intake import pack, whole
+    from medsnap.vault.catalogue_search import named
+
+    photo = next(named(store, name), None)
     if photo is None:
-        return ""
-    place, row, newest = photo
-    waiting = db.execute(
-        "SELECT n, compartment, kind, data FROM decision WHERE object = ? AND taken IS NULL ORDER BY n",
-        (object_id,),
-    ).fetchall()
-    problem = ""
-    for number, compartment, kind, data in waiting:
-        before = unpacked(newest) if newest is not None else _decision_of(row)
-        after = unpacked(data)
-        problem = _refused(place, compartment, kind, before, after)
-        db.execute("UPDATE decision SET taken = ? WHERE n = ?", (0 if problem else 1, number))
+        return Settled()
+    number, entry, block, slot = photo
+    events = [e for e in beside(store, name) if e.event["event"] in KINDS]
+    before = newest(events) or _decision_of(json.loads(whole(store, block, slot)))
+    problem, changed = "", False
+    for waiting in events:
+        if waiting.taken is not None:
+            continue
+        after = read(waiting.event).decision
+        problem = _refused(entry.compartment, waiting, before, after)
+        write(store, name, replace(waiting, taken=not problem))
         if not problem:
-            newest = data
-            db.execute("UPDATE photo SET verb = ? WHERE object = ?", (str(after.verb), object_id))
-    return problem
+            before, changed = after, True
+    if not changed:
+        return Settled(problem=problem)
+    entry = replace(entry, verb=str(before.verb))
+    return Settled(problem=problem, number=number, entry=entry, cell=pack(entry, block, slot))
 
 
-def _refused(place: str, compartment: str, kind: str, before: Decision, after: Decision) -> str:
-    if compartment != place or after.compartment != place:
+def newest(events: list[Later]) -> Decision | None:
+    """Return the decision that holds, of those made after the sealing; None when none counts."""
+    counted = [e for e in events if e.taken]
+    return read(counted[-1].event).decision if counted else None
+
+
+def _refused(place: str, waiting: Later, before: Decision, after: Decision) -> str:
+    if waiting.compartment != place or after.compartment != place:
         return "a decision was ignored: it speaks of another locked group than the photo lies in"
-    if kind != OPEN and opens(before, after):
+    if waiting.event["event"] != OPEN and opens(before, after):
         return "a decision was ignored: it opens a photo, and its signer may only tighten"
     return ""
 
@@ -135,23 +131,24 @@ def opens(before: Decision, after: Decision) -> bool:
     )
 
 
-def of_photo(db: sqlite3.Connection, object_id: str) -> tuple[Decision, ...]:
-    """Return a photo's decisions in order, that of its sealing first; nothing for an unknown photo."""
-    row = db.execute("SELECT row FROM photo WHERE object = ?", (object_id,)).fetchone()
-    if row is None:
-        return ()
-    later = db.execute("SELECT data FROM decision WHERE object = ? AND taken = 1 ORDER BY n", (object_id,))
-    return (_decision_of(row[0]), *(unpacked(data) for (data,) in later))
+def of_photo(row: dict[str, Any], events: list[Later]) -> tuple[Decision, ...]:
+    """Return a photo's decisions in order, that of its sealing first."""
+    return (_decision_of(row), *(read(e.event).decision for e in events if e.taken))
 
 
-def unpacked(data: bytes) -> Decision:
-    """Read a kept decision. Raises CodecError."""
-    return from_json(Decision, json.loads(zlib.decompress(data)))
+def evidence_of(row: dict[str, Any]) -> str:
+    """Return the evidence of a row as canonical JSON; "" for a row without."""
+    found = row.get("evidence")
+    return canonical(found).decode() if isinstance(found, dict) else ""
 
 
-def _decision_of(row: bytes) -> Decision:
-    return from_json(Decision, json.loads(zlib.decompress(row))["decision"])
+def study_paths(row: dict[str, Any]) -> tuple[str, ...]:
+    """Name the rules whose votes came from other photos of the visit."""
+    decision = row.get("decision")
+    votes = decision.get("votes") if isinstance(decision, dict) else None
+    found = (v for v in votes if isinstance(v, dict)) if isinstance(votes, list) else ()
+    return tuple(sorted({str(v.get("path")) for v in found if str(v.get("because")).startswith(OF_VISIT)}))
 
 
-def _packed(value: Any) -> bytes:
-    return zlib.compress(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(), 1)
+def _decision_of(row: dict[str, Any]) -> Decision:
+    return from_json(Decision, row["decision"])

@@ -1,16 +1,25 @@
-"""What lists show of a photo: a few fields, taken from its row without decoding all of it."""
+"""What lists and searches show of a photo: a few fields, taken from its row without decoding all of it."""
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
-from typing import Any
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
-from medsnap.model.codec import from_json
+from medsnap.model.codec import CodecError
 from medsnap.model.decision import Verb
+from medsnap.model.finding import State
 from medsnap.model.photo import MediaType
-from medsnap.model.seal import Seal
-from medsnap.model.study import MatchState, Patient, Visit
+from medsnap.model.study import MatchState
+
+_WORD: Final = re.compile(r"\w+")
+_VERBS: Final = frozenset(str(verb) for verb in Verb)
+_MEDIA: Final = frozenset(media.value for media in MediaType)
+_MATCHED: Final = frozenset(state.value for state in MatchState)
+_NOTICED: Final = frozenset((State.SEEN.value, State.DOUBTFUL.value))
+_DESCRIBED: Final = ("body_site", "laterality", "view", "reason", "lesion")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,72 +36,170 @@ class Entry:
     length: int
     state: str
     reason: str
-    verb: str
+    verb: str  # of the decision that holds now
     matched: str
     mrn: str | None
     issuer: str | None
     encounter: str | None
     accession: str | None
     department: str | None
-
-
-ENTRY_FIELDS = tuple(field.name for field in dataclasses.fields(Entry))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Light:
-    """The parts of a row that lists show; the rest is decoded when the photo is looked at."""
-
-    seal: Seal
-    state: str
-    source_name: str
-    source_sha256: str
-    media: MediaType
-    at: str
-    decision: _LightDecision
-    match: _LightMatch
-    reason: str = ""
-    capture: _LightCapture | None = None
+    body_site: str | None = None
+    device: str | None = None  # the asset that was claimed
+    model: str | None = None  # of the camera
+    features: tuple[str, ...] = ()  # seen, or doubtful
+    text: str = ""  # of the description, its parts one a line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _LightDecision:
-    verb: Verb
+class Filters:
+    """Which photos to list; None means all. Words and names compare without regard to case, numbers not."""
+
+    state: str | None = None
+    verb: str | None = None
+    compartment: str | None = None
+    matched: str | None = None
+    mrn: str | None = None
+    issuer: str | None = None
+    encounter: str | None = None
+    department: str | None = None
+    body_site: str | None = None
+    device: str | None = None  # asset, or the camera's model
+    feature: str | None = None
+    text: str | None = None  # every word of it stands in the description
+    since: str | None = None  # captured on this day or later, YYYY-MM-DD
+    until: str | None = None  # captured on this day or earlier
+
+    def labels(self) -> tuple[tuple[str, str], ...]:
+        """Name what a photo must be labelled with: (field, value), all of them."""
+        exact = ((n, getattr(self, n)) for n in _EXACT)
+        loose = ((n, folded(v)) for n in _LOOSE if (v := getattr(self, n)) is not None)
+        given = [(n, v) for n, v in exact if v is not None]
+        return (*given, *loose, *(("text", word) for word in words(self.text or "")))
+
+    def admit(self, entry: Entry) -> bool:
+        """Say whether a photo is wanted."""
+        if any((v := getattr(self, n)) is not None and v != getattr(entry, n) for n in _EXACT):
+            return False
+        if self.since is not None and (not entry.captured or entry.captured[:10] < self.since):
+            return False
+        if self.until is not None and (not entry.captured or entry.captured[:10] > self.until):
+            return False
+        have = set(labels(entry))
+        return all(label in have for label in self.labels())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _LightMatch:
-    state: MatchState
-    patient: Patient | None = None
-    visit: Visit = field(default_factory=Visit)
-    captured_at: str | None = None
+_EXACT: Final = ("state", "verb", "compartment", "matched", "mrn", "issuer", "encounter")
+_LOOSE: Final = ("department", "body_site", "device", "feature")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _LightCapture:
-    captured_at: str | None = None
+def labels(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Yield what a photo can be found by: (field, value). Photos of one label share a blind tag."""
+    for name in _EXACT:
+        value = getattr(entry, name)
+        if value is not None:
+            yield name, value
+    for name, value in (
+        ("department", entry.department),
+        ("body_site", entry.body_site),
+        ("device", entry.device),
+        ("device", entry.model),
+    ):
+        if value:
+            yield name, folded(value)
+    for feature in entry.features:
+        yield "feature", folded(feature)
+    for word in words(entry.text):
+        yield "text", word
 
 
-def entry_of(event: dict[str, Any], compartment: str) -> Entry:
+def folded(text: str) -> str:
+    """Return a text as it is compared: compatibility forms, case and the spaces around it gone."""
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Split a text into the words that it can be searched by, each once."""
+    return tuple(dict.fromkeys(_WORD.findall(folded(text).replace("_", " "))))
+
+
+def entry_of(event: Mapping[str, Any], compartment: str) -> Entry:
     """Take from a photo.add event what lists show. Raises CodecError."""
-    row = from_json(_Light, event)
-    patient, visit = row.match.patient, row.match.visit
+    seal, match = _part(event, "seal"), _part(event, "match")
+    decision = _part(event, "decision")
+    patient, visit = _maybe(match, "patient"), _maybe(match, "visit") or {}
+    capture = _maybe(event, "capture") or {}
+    device = _maybe(event, "device") or {}
+    told = _maybe(match, "description") or {}
     return Entry(
-        object=row.seal.object,
+        object=_text(seal, "object"),
         compartment=compartment,
-        at=row.at,
-        source=row.source_name,
-        source_sha256=row.source_sha256,
-        captured=row.match.captured_at or (row.capture.captured_at if row.capture else None) or "",
-        media=row.media.value,
-        length=row.seal.length,
-        state=row.state,
-        reason=row.reason,
-        verb=str(row.decision.verb),
-        matched=row.match.state.value,
-        mrn=patient.mrn if patient else None,
-        issuer=patient.issuer if patient else None,
-        encounter=visit.encounter,
-        accession=visit.accession,
-        department=visit.department,
+        at=_text(event, "at"),
+        source=_text(event, "source_name"),
+        source_sha256=_text(event, "source_sha256"),
+        captured=_said(match, "captured_at") or _said(capture, "captured_at") or "",
+        media=_one_of(event, "media", _MEDIA),
+        length=_number(seal, "length"),
+        state=_text(event, "state"),
+        reason=_said(event, "reason") or "",
+        verb=_one_of(decision, "verb", _VERBS),
+        matched=_one_of(match, "state", _MATCHED),
+        mrn=_text(patient, "mrn") if patient else None,
+        issuer=_text(patient, "issuer") if patient else None,
+        encounter=_said(visit, "encounter"),
+        accession=_said(visit, "accession"),
+        department=_said(visit, "department"),
+        body_site=_said(told, "body_site"),
+        device=_said(device, "asset") or _said(match, "asset"),
+        model=_said(capture, "model"),
+        features=_noticed(decision),
+        text="\n".join(said for name in _DESCRIBED if (said := _said(told, name))),
     )
+
+
+def _noticed(decision: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the features that were seen or are doubtful, as the decision fused them."""
+    found = _items(decision, "features")
+    return tuple(sorted({_text(f, "feature") for f in found if f.get("state") in _NOTICED}))
+
+
+def _items(parent: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    value = parent.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise CodecError(name, "needs a list of objects")
+    return value
+
+
+def _part(parent: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = parent.get(name)
+    if not isinstance(value, dict):
+        raise CodecError(name, "needs an object")
+    return value
+
+
+def _maybe(parent: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    return None if parent.get(name) is None else _part(parent, name)
+
+
+def _text(parent: Mapping[str, Any], name: str) -> str:
+    value = parent.get(name)
+    if not isinstance(value, str):
+        raise CodecError(name, "needs text")
+    return value
+
+
+def _said(parent: Mapping[str, Any], name: str) -> str | None:
+    return None if parent.get(name) is None else _text(parent, name)
+
+
+def _number(parent: Mapping[str, Any], name: str) -> int:
+    value = parent.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise CodecError(name, "needs a number")
+    return value
+
+
+def _one_of(parent: Mapping[str, Any], name: str, known: frozenset[str]) -> str:
+    value = _text(parent, name)
+    if value not in known:
+        raise CodecError(name, "is not known")
+    return value

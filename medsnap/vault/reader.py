@@ -6,14 +6,14 @@ Whatever he cannot open is passed over in silence: for him it does not exist.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medsnap.errors import InputMissing, KeyRefused, MedsnapError, NotFound, Tampered
-from medsnap.model.codec import CodecError, from_json
+from medsnap.model.codec import canonical, from_json
 from medsnap.model.photo import ObjectId, Sha256
 from medsnap.model.record import ADD, CONSENT, DECIDE, OPEN, RECEIPT
 from medsnap.model.seal import Seal
@@ -49,8 +49,9 @@ def not_found() -> NotFound:
 class Reader:
     """Open what the given identities may open.
 
-    `order` gives the commits' hashes as the log has them; commits that it does not name come
-    last. Problems are collected in `problems`, each once.
+    `order` gives the commits' hashes as the log has them, or a function that does: the log is read
+    only where something is new. Commits that it does not name come last. Problems are collected in
+    `problems`, each once.
     """
 
     def __init__(
@@ -59,10 +60,11 @@ class Reader:
         directory: Directory,
         identities: Sequence[str],
         *,
-        order: Sequence[Sha256] = (),
+        order: Sequence[Sha256] | Callable[[], Sequence[Sha256]] = (),
     ) -> None:
         self._vault, self._directory = vault, directory
-        self._place = {sha256: n for n, sha256 in enumerate(order)}
+        self._order = order
+        self._place: dict[Sha256, int] | None = None
         self.problems: list[Problem] = []
         self._rings = self._open_rings(identities)
         self._seals: dict[ObjectId, Seal] | None = None
@@ -94,21 +96,42 @@ class Reader:
         """Names of the compartments that open, in the directory's order."""
         return tuple(self._rings)
 
-    def commits(self, known: AbstractSet[str] = frozenset()) -> tuple[SignedCommit, ...]:
-        """Commits whose signature verifies, in the log's order; others are reported.
+    def commits(self, known: AbstractSet[str] = frozenset()) -> Iterator[SignedCommit]:
+        """Give commits whose signature verifies, in the log's order; others are reported.
 
-        Those whose ids are `known` are left out unread.
+        Those whose ids are `known` are left out unread. One is held at a time: a million photos
+        stand in thousands of them.
         """
-        found: list[SignedCommit] = []
-        for name in names(self._vault / "commits"):
-            if not is_id(name) or name in known:
-                continue
+        new = [n for n in names(self._vault / "commits") if is_id(n) and n not in known]
+        for name in self._in_order(new):
             try:
-                found.append(commits.read(self._vault, name, self._directory))
+                yield commits.read(self._vault, name, self._directory)
             except (Tampered, KeyRefused, InputMissing) as refused:
                 self._report(refused)
-        last = len(self._place)
-        return tuple(sorted(found, key=lambda c: (self._place.get(c.sha256, last), c.commit.commit)))
+
+    def _in_order(self, new: Sequence[str]) -> Sequence[str]:
+        """Sort commits as the log names them, the rest by id."""
+        if len(new) < 2:
+            return new
+        place = self._places()
+        if not place:
+            return new
+        found = ((place.get(self._digest(name), len(place)), name) for name in new)
+        return [name for _, name in sorted(found)]
+
+    def _places(self) -> Mapping[Sha256, int]:
+        """Say where the log names each commit; it is read at the first question."""
+        if callable(self._order):
+            self._order = self._order()
+        if self._place is None:
+            self._place = {sha256: n for n, sha256 in enumerate(self._order)}
+        return self._place
+
+    def _digest(self, name: str) -> Sha256:
+        try:
+            return commits.digest(self._vault, name)
+        except MedsnapError:
+            return Sha256("")  # said when it is read
 
     def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield (compartment, event) of all commits."""
@@ -117,18 +140,34 @@ class Reader:
 
     def events(self, signed: SignedCommit) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield (compartment, event) of one commit; events its signer had no right to are reported."""
+        for compartment, event, _ in self.lines(signed):
+            yield compartment, event
+
+    def lines(self, signed: SignedCommit) -> Iterator[tuple[str, dict[str, Any], bytes]]:
+        """Yield the same with each event's own line of JSON."""
         committed = {(o.object, o.payload) for o in signed.commit.objects}
         for compartment, found in self._batches(signed).items():
-            for event in found:
+            for event, line in found:
                 if self._accepted(signed, compartment, event, committed):
-                    yield compartment, event
+                    yield compartment, event, line
 
-    def _batches(self, signed: SignedCommit) -> dict[str, list[dict[str, Any]]]:
+    def derive(self, info: str) -> bytes:
+        """Derive a key that only who opens exactly these compartments of this vault can derive.
+
+        It stays when a compartment begins a new epoch.
+        """
+        from medsnap.crypto.kdf import hkdf
+
+        first = [[name, found[0]] for name, found in self._rings.items()]
+        secret = canonical([self._directory.vault, self._directory.root, first])
+        return hkdf(secret, salt=self._directory.vault.encode(), info=info.encode())
+
+    def _batches(self, signed: SignedCommit) -> dict[str, list[batches.Line]]:
         where = f"commits/{signed.commit.commit}"
         # Compartments are append-only and every commit has a batch for each that existed then.
         existed = {k.name for k in self._directory.compartments[: len(signed.commit.batches)]}
         wanted = {n: i for n, i in self._rings.items() if n in existed}
-        found: dict[str, list[dict[str, Any]]] = {}
+        found: dict[str, list[batches.Line]] = {}
         broken: list[MedsnapError] = []
         for ref in signed.commit.batches:
             if len(found) == len(wanted):
@@ -149,19 +188,19 @@ class Reader:
 
     def _open_batch(
         self, data: bytes, signed: SignedCommit, wanted: Mapping[str, tuple[str, ...]]
-    ) -> tuple[str, list[dict[str, Any]]] | None:
+    ) -> tuple[str, list[batches.Line]] | None:
         commit = signed.commit
         for name, identities in wanted.items():
             try:
-                found = list(batches.events(data, identities, where=f"commits/{commit.commit}"))
+                found = list(batches.lines(data, identities, where=f"commits/{commit.commit}"))
             except KeyRefused:
                 continue
-            if found and found[0].get("format") != batches.FORMAT:
+            if found and found[0][0].get("format") != batches.FORMAT:
                 raise Tampered(
                     "a batch is of another format; is this medsnap too old?", where=f"commits/{commit.commit}"
                 )
             head = {"vault": commit.vault, "commit": commit.commit, "compartment": name}
-            if not found or any(found[0].get(k) != v for k, v in head.items()):
+            if not found or any(found[0][0].get(k) != v for k, v in head.items()):
                 raise Tampered("a batch belongs elsewhere", where=f"commits/{commit.commit}")
             return name, found[1:]
         return None
@@ -179,7 +218,7 @@ class Reader:
         if verb is None:
             self.note(where, "holds an event that this medsnap does not know; it was passed over")
             return False
-        if verb not in signed.writer.verbs_at(self._place.get(signed.sha256)):
+        if verb not in signed.writer.verbs_at(self._places().get(signed.sha256)):
             self.note(where, f"an event was ignored: its signer may not '{verb}'")
             return False
         if kind == ADD and not _fits(compartment, event, committed):
@@ -231,11 +270,18 @@ class Reader:
 
 def _fits(compartment: str, event: dict[str, Any], committed: AbstractSet[tuple[str, str]]) -> bool:
     """Say whether a row speaks of objects of its own commit and compartment, and of nothing else."""
-    try:
-        seals = list(seals_in(event))
-    except CodecError:
+    companions = event.get("companions") or ()
+    if not isinstance(companions, list | tuple) or not all(isinstance(c, dict) for c in companions):
         return False
-    return all(s.compartment == compartment and (s.object, s.payload) in committed for s in seals)
+    seals = [event.get("seal"), *(c["seal"] for c in companions if c.get("seal") is not None)]
+    return all(_sealed_here(seal, compartment, committed) for seal in seals)
+
+
+def _sealed_here(seal: object, compartment: str, committed: AbstractSet[tuple[str, str]]) -> bool:
+    if not isinstance(seal, dict) or seal.get("compartment") != compartment:
+        return False
+    name, payload = seal.get("object"), seal.get("payload")
+    return isinstance(name, str) and isinstance(payload, str) and (name, payload) in committed
 
 
 def seals_in(event: Mapping[str, Any]) -> Iterator[Seal]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,24 +76,23 @@ def open_session(
     state: Path,
     cache: Path,
     random: Random,
-    order: Sequence[Sha256] = (),
+    order: Sequence[Sha256] | Callable[[], Sequence[Sha256]] = (),
+    anew: bool = False,
 ) -> Iterator[Session]:
     """Open a vault as the owner of `keys`; the catalogue is brought up to date and saved.
 
     `state` and `cache` are medsnap's folders of this user; `order` are the commits of the audit
-    log. Raises KeyRefused when the directory is not to be trusted or no compartment opens.
+    log; `anew` makes the catalogue from the batches alone. Raises KeyRefused when the directory is
+    not to be trusted or no compartment opens.
     """
-    from medsnap.crypto.age import recipient_of
-
     folder = member_cache(cache, load(vault).directory.vault, keys)
     directory = trusted(vault, keys, state=state, cache=folder)
     reader = Reader(vault, directory, keys.identities, order=order)
     if not reader.compartments and not reader.problems:
         raise KeyRefused("this key opens nothing in this vault", hint="is it the key of another vault?")
-    catalogue = Catalogue.open(folder, keys.identities)
+    catalogue = Catalogue(folder, random=random)
     try:
-        new = catalogue.refresh(reader)
-        catalogue.save(folder, recipient_of(keys.identities[0]), random=random)
+        new = catalogue.rebuild(reader) if anew else catalogue.refresh(reader)
         yield Session(
             vault=vault,
             directory=directory,
