@@ -17,6 +17,7 @@ from medsnap.errors import ConfigError, InputMissing, IoFailed
 MAX_BYTES = 64 << 20
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 200
+MAX_NOTES = 4096  # characters before the heading that are read for notes
 DELIMITERS = (",", ";", "\t")
 
 
@@ -49,12 +50,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """All rows of one file, its name for messages, and the SHA-256 of its bytes."""
+    """All rows of one file, its name for messages, and the SHA-256 of its bytes.
+
+    `notes` are the comment lines before the heading, without their `#`.
+    """
 
     name: str
     digest: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
 
     def wrong(self, row: Row, column: str, problem: str, hint: str = "") -> ConfigError:
         """Make the error for one cell: file:line:column, the heading, the problem."""
@@ -82,14 +87,17 @@ def parse(data: bytes, name: str, columns: Mapping[str, Sequence[str]], *, stric
     """Parse the bytes of a table; see `read`."""
     if len(data) > MAX_BYTES:
         raise ConfigError(f"the table is larger than {MAX_BYTES >> 20} MiB", where=name)
-    lines = _lines(_decode(data, name), name)
+    text = _decode(data, name)
+    lines = _lines(text, name)
     header = next(lines, None)
     if header is None:
         raise ConfigError("the table is empty", where=f"{name}:1:1", hint="its first line names the columns")
     names = _headings(header, name, columns, strict=strict)
     rows = tuple(_row(cells, names, name) for cells in lines)
     known = tuple(n for n in names if n)
-    return Table(name=name, digest=hashlib.sha256(data).hexdigest(), columns=known, rows=rows)
+    return Table(
+        name=name, digest=hashlib.sha256(data).hexdigest(), columns=known, rows=rows, notes=_notes(text)
+    )
 
 
 def _decode(data: bytes, name: str) -> str:
@@ -119,6 +127,16 @@ def _lines(text: str, name: str) -> Iterator[list[Cell]]:
             if count > MAX_ROWS + 1:
                 raise ConfigError(f"the table has more than {MAX_ROWS} rows", where=f"{name}:{line}:1")
             yield cells
+
+
+def _notes(text: str) -> tuple[str, ...]:
+    notes: list[str] = []
+    for line in text[:MAX_NOTES].splitlines():
+        if line.startswith("#"):
+            notes.append(line[1:].strip())
+        elif line.strip() and not _is_sep(line):
+            break
+    return tuple(notes)
 
 
 def _is_sep(line: str) -> bool:

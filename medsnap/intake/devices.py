@@ -1,41 +1,62 @@
 """devices.csv: the inventory of phones and tablets, and what it says to a claimed device.
 
-A device is claimed by --asset, a manifest row or the landing folder. EXIF can contradict the claim,
-never prove it (policy M18): anybody can write EXIF.
+A device is claimed by --asset, a manifest row or the landing folder; see `claims` for what EXIF can do.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
+from enum import StrEnum
 from pathlib import Path
+from typing import Final, TypeVar
 
 from medsnap.formats import csv_table as table
 from medsnap.formats.csv_table import Row, Table
+from medsnap.intake import claims
 from medsnap.intake.columns import require
-from medsnap.model.decision import DeviceClass, DeviceEvidence
+from medsnap.model.decision import CloudPhotos, DeviceClass, DeviceEvidence, DeviceState, PersonalAccount
 from medsnap.model.photo import CaptureFacts
 
-_COLUMNS = {
+# What only words of our own fill has no other spelling: a manager's "Status" says something else.
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "asset": ("asset_tag", "asset_id", "device", "device_name", "name", "tag"),
     "owner": ("assigned_to", "user", "department", "ward"),
     "class": ("ownership", "management", "type", "owned_by", "device_class"),
+    "shared": (),
     "make": ("manufacturer", "vendor", "brand"),
     "model": ("device_model", "model_name", "product"),
     "os": ("platform", "operating_system"),
     "os_version": ("version", "osversion", "os_release"),
     "last_seen": ("last_check_in", "last_sync", "last_contact", "seen"),
+    "last_user": (),
+    "cloud_photos": (),
+    "personal_account": (),
+    "state": (),
+    "enrolled_from": (),
+    "enrolled_until": (),
     "exported": ("exported_at", "export_date", "inventory_date", "as_of"),
 }
+CANONICAL: Final = tuple(name for name in COLUMNS if name != "exported")
 _MANAGED = frozenset(
     {"managed", "corporate", "company", "organization", "organisation", "hospital", "cope", "cobo"}
 )
 _PERSONAL = frozenset({"personal", "private", "byod", "user", "employee"})
-_SYSTEMS = {"ipados": "ios", "iphone os": "ios", "iphoneos": "ios", "ios": "ios", "ios/ipados": "ios"}
-_VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){0,3}")
-_APPLE_CODE = re.compile(r"(iphone|ipad|ipod)\d+,\d+")
+_SYSTEMS = {
+    "ipados": "ios",
+    "iphone os": "ios",
+    "iphoneos": "ios",
+    "ios": "ios",
+    "ios/ipados": "ios",
+    "apple ios": "ios",
+    "apple": "ios",
+}
+_YES_NO: Final = {"yes": True, "true": True, "no": False, "false": False}
+_EXPORTED = re.compile(r"exported\s+(?:on|at)?\s*:?\s*(\d{4}-\d\d-\d\d)", re.IGNORECASE)
+
+_Word = TypeVar("_Word", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +66,18 @@ class Device:
     asset: str
     device_class: DeviceClass
     owner: str | None = None
+    shared: bool | None = None  # None: not known
     make: str | None = None
     model: str | None = None
     os: str | None = None  # "ios" (iPadOS too) or "android", else as it stands
     os_version: str | None = None
     last_seen: date | None = None
+    last_user: str | None = None
+    cloud_photos: CloudPhotos = CloudPhotos.UNKNOWN
+    personal_account: PersonalAccount = PersonalAccount.UNKNOWN
+    state: DeviceState = DeviceState.UNKNOWN
+    enrolled_from: date | None = None
+    enrolled_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +94,15 @@ class Inventory:
         """Look a claimed device up, and list where the photo's camera data contradicts the claim.
 
         `claimed_by` is "--asset", "manifest" or "folder". No claim, or a claim that the inventory
-        does not know, gives class unknown.
+        does not know, gives class unknown. A day that is still to come is a day not known.
         """
         device = self.devices.get(asset.casefold()) if asset else None
         if device is None:
             return DeviceEvidence(
                 asset=asset,
                 claimed_by=claimed_by if asset else None,
-                contradictions=tuple(_clock(facts, today)),
-                inventory_date=self.on,
+                contradictions=tuple(claims.clock(facts, today)),
+                inventory_date=_past(self.on, today),
             )
         return DeviceEvidence(
             device_class=device.device_class,
@@ -82,26 +110,50 @@ class Inventory:
             claimed_by=claimed_by,
             os=device.os,
             os_version=device.os_version,
-            last_seen=device.last_seen,
+            last_seen=_past(device.last_seen, today),
             owner=device.owner,
-            contradictions=(*_contradictions(device, facts), *_clock(facts, today)),
-            inventory_date=self.on,
+            contradictions=tuple(claims.contradictions(device, facts, today)),
+            inventory_date=_past(self.on, today),
+            shared=device.shared,
+            last_user=device.last_user,
+            state=device.state,
+            cloud_photos=device.cloud_photos,
+            personal_account=device.personal_account,
         )
+
+
+def _past(day: date | None, today: date) -> date | None:
+    """Drop a day that is still to come: it would keep an inventory fresh for ever."""
+    return day if day is None or day <= today + claims.SLACK else None
 
 
 def load(path: Path) -> Inventory:
     """Read devices.csv. Raises ConfigError with file:line:column, InputMissing, IoFailed."""
-    source = table.read(path, _COLUMNS, strict=False)
-    require(source, _COLUMNS, "asset", "class")
+    source = table.read(path, COLUMNS, strict=False)
+    require(source, COLUMNS, "asset", "class")
     devices: dict[str, Device] = {}
-    exported: list[date] = []
+    days: list[date] = []
+    said = [day for day in (exported_on(source),) if day]
     for row in source.rows:
         device = _device(source, row)
         if device.asset.casefold() in devices:
             raise source.wrong(row, "asset", "stands in an earlier line as well")
         devices[device.asset.casefold()] = device
-        exported += [d for d in (table.day(source, row, "exported"), device.last_seen) if d]
-    return Inventory(digest=source.digest, on=max(exported, default=None), devices=devices)
+        said += [day for day in (table.day(source, row, "exported"),) if day]
+        days += [day for day in (device.last_seen,) if day]
+    return Inventory(digest=source.digest, on=max(said or days, default=None), devices=devices)
+
+
+def exported_on(source: Table) -> date | None:
+    """Read "exported on YYYY-MM-DD" of the comment lines before the heading."""
+    for note in source.notes:
+        found = _EXPORTED.search(note)
+        if found:
+            try:
+                return date.fromisoformat(found[1])
+            except ValueError:
+                return None
+    return None
 
 
 def _device(source: Table, row: Row) -> Device:
@@ -110,90 +162,51 @@ def _device(source: Table, row: Row) -> Device:
         raise source.wrong(row, "asset", "is empty")
     if said not in _MANAGED | _PERSONAL:
         raise source.wrong(row, "class", "needs managed or personal")
-    system = row.text("os").casefold()
-    version = row.text("os_version")
-    if not version and (split := re.fullmatch(r"([a-z /]+?)\s+(\d[\d.]*)", system)):
-        system, version = split[1], split[2]  # "iPadOS 17.6"
+    name, version = system(row.text("os"), row.text("os_version"))
+    begins, ends = table.day(source, row, "enrolled_from"), table.day(source, row, "enrolled_until")
+    if begins and ends and ends < begins:
+        raise source.wrong(row, "enrolled_until", "lies before 'enrolled_from'")
     return Device(
         asset=asset,
         device_class=DeviceClass.MANAGED if said in _MANAGED else DeviceClass.PERSONAL,
         owner=row.text("owner") or None,
+        shared=_shared(source, row),
         make=row.text("make") or None,
         model=row.text("model") or None,
-        os=_SYSTEMS.get(system, system) or None,
+        os=name or None,
         os_version=version or None,
         last_seen=table.day(source, row, "last_seen"),
+        last_user=row.text("last_user") or None,
+        cloud_photos=_word(source, row, "cloud_photos", CloudPhotos),
+        personal_account=_word(source, row, "personal_account", PersonalAccount),
+        state=_word(source, row, "state", DeviceState),
+        enrolled_from=begins,
+        enrolled_until=ends,
     )
 
 
-def _contradictions(device: Device, facts: CaptureFacts) -> Iterator[str]:
-    if facts.make and device.make and not _same_make(facts.make, device.make):
-        yield f"camera says make {facts.make[:40]}, inventory says {device.make[:40]}"
-    elif facts.model and device.model and not _same_model(facts.model, device.model):
-        yield f"camera says model {facts.model[:40]}, inventory says {device.model[:40]}"
-    if facts.make and device.os:
-        apple = facts.make.casefold() == "apple"
-        if apple != (device.os == "ios") and device.os in ("ios", "android"):
-            yield f"camera says make {facts.make[:40]}, inventory says {device.os}"
-    if device.os == "ios" and facts.make and facts.make.casefold() == "apple":
-        yield from _newer(device, facts)
+def system(name: str, version: str) -> tuple[str, str]:
+    """Split "iPadOS 17.6" and name the family: "ios", "android", else the words as they stand."""
+    plain, version = name.strip().casefold(), version.strip()
+    if not version and (split := re.fullmatch(r"([a-z /()-]+?)\s+(\d[\d.]*)", plain)):
+        plain, version = split[1], split[2]
+    if plain.startswith("android"):  # "Android (fully managed)", "Android Enterprise"
+        plain = "android"
+    return _SYSTEMS.get(plain, plain), version
 
 
-def _newer(device: Device, facts: CaptureFacts) -> Iterator[str]:
-    """iOS writes its version as Software. An old photo may name an older one; a newer one than the
-    inventory saw after the photo was taken is impossible."""
-    written, known = _version(facts.software), _version(device.os_version)
-    taken = _day(facts)
-    if written is None or known is None or written <= known:
-        return
-    if taken is None or device.last_seen is None or taken <= device.last_seen:
-        yield f"camera says iOS {facts.software}, inventory says {device.os_version} on a later day"
-
-
-def _clock(facts: CaptureFacts, today: date) -> Iterator[str]:
-    taken = _day(facts)
-    if taken and taken > today + timedelta(days=1):
-        yield "the camera's clock says a day in the future"
-
-
-def _day(facts: CaptureFacts) -> date | None:
-    try:
-        return date.fromisoformat(facts.captured_at[:10]) if facts.captured_at else None
-    except ValueError:
+def _shared(source: Table, row: Row) -> bool | None:
+    said = row.text("shared").casefold()
+    if said in ("", "unknown"):
         return None
+    if said not in _YES_NO:
+        raise source.wrong(row, "shared", "needs yes, no or unknown")
+    return _YES_NO[said]
 
 
-def _version(text: str | None) -> tuple[int, ...] | None:
-    if not text or not _VERSION.fullmatch(text.strip()):
-        return None  # Android writes a build name there, which says nothing of the version
-    numbers = [int(n) for n in text.strip().split(".")]
-    return tuple(numbers + [0] * (4 - len(numbers)))
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.sub(r"[^a-z0-9,]+", " ", text.casefold()).split())
-
-
-def _same_make(camera: str, inventory: str) -> bool:
-    a, b = _plain(camera), _plain(inventory)
-    return a in b or b in a or a.split()[0] == b.split()[0] if a and b else True
-
-
-def _same_model(camera: str, inventory: str) -> bool:
-    """Compare with each of the models of the cell ("SM-S911B|Galaxy S23") that can be compared."""
-    verdicts = [_verdict(_plain(camera), _plain(one)) for one in re.split(r"[|/]", inventory)]
-    known = [verdict for verdict in verdicts if verdict is not None]
-    return any(known) or not known
-
-
-def _verdict(a: str, b: str) -> bool | None:
-    """Names compare with names and codes with codes; 'sm s911b' says nothing of 'galaxy a54': None."""
-    codes = [bool(_APPLE_CODE.fullmatch(model)) for model in (a, b)]
-    if any(codes):  # 'ipad13,4' and 'ipad pro' are of one family, which is all that can be said
-        return a == b if all(codes) else (None if a[:4] == b[:4] else False)
-    return None if _is_code(a) != _is_code(b) else a in b or b in a
-
-
-def _is_code(model: str) -> bool:
-    """'sm s911b' and 'kb2003' are codes; 'galaxy s23' and 'pixel 8' are names."""
-    return bool(re.fullmatch(r"(sm|rmx|cph|xt|gt|m|v)? ?[a-z]{0,3}\d{3,}[a-z0-9]*", model))
+def _word(source: Table, row: Row, column: str, kind: type[_Word]) -> _Word:
+    said = re.sub(r"[\s-]+", "_", row.text(column).casefold())
+    try:
+        return kind(said or "unknown")
+    except ValueError as misfit:
+        raise source.wrong(row, column, f"needs {', '.join(kind)}") from misfit
