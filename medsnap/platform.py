@@ -14,6 +14,7 @@ from medsnap import disk
 from medsnap.errors import Locked
 
 WINDOWS = sys.platform == "win32"
+CAN_FORK = sys.platform == "linux"  # elsewhere system libraries start threads of their own
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
 
 
@@ -59,6 +60,22 @@ def kernel_lock(path: Path, *, what: str) -> Iterator[None]:
 def too_open(path: Path) -> bool:
     """Say whether others than the owner may read a key file (POSIX mode bits only)."""
     return not WINDOWS and bool(path.stat().st_mode & 0o077)
+
+
+def reuse_memory() -> None:
+    """Let this process keep blocks of up to 32 MiB that it freed: photos come one after the other.
+
+    Otherwise glibc gives each back, and the system clears every page of the next one again. At most
+    128 MiB are kept. Other C libraries are left as they are.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(-3, 32 << 20)  # M_MMAP_THRESHOLD
+        set_option(-1, 128 << 20)  # M_TRIM_THRESHOLD
 
 
 def limit_memory(limit: int) -> None:

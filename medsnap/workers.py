@@ -6,20 +6,22 @@ eats memory is replaced, and its item comes back as `Lost`: fail closed, the bat
 
 from __future__ import annotations
 
+import gc
 import importlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from medsnap.errors import MedsnapError
-from medsnap.platform import limit_files, limit_memory
+from medsnap.platform import CAN_FORK, limit_files, limit_memory
 
 Item = TypeVar("Item")
 Record = TypeVar("Record")
@@ -71,11 +73,21 @@ def _serve(pipe: Connection, where: str, setup: object, limits: Limits) -> None:
             )
 
 
+def _serve_copy(
+    pipe: Connection, where: str, setup: object, limits: Limits, inherited: list[Connection]
+) -> None:
+    """Run in a forked child: close the parent's ends first, or no worker would see that the parent died."""
+    for end in inherited:
+        end.close()
+    gc.freeze()  # what came with the copy is not searched for garbage, which would also copy its pages
+    _serve(pipe, where, setup, limits)
+
+
 @dataclass(slots=True)
 class _Worker:
     process: Any
     pipe: Connection
-    index: int = -1
+    given: deque[int] = field(default_factory=deque)  # items in its hands; it works on the first
     since: float = 0.0
 
 
@@ -84,20 +96,40 @@ class Pool(Generic[Item, Record]):
 
     `where` is "module:function"; the function gets `setup` once in each child and returns the
     function that answers items. Both must be picklable values.
+
+    `copy` starts children as copies of this process, which spares each an interpreter's start. Only for
+    a parent that holds no secret; where the system or a second thread forbids it they start afresh.
+    `ahead` items lie with each child, so that it need not wait for the parent between small ones.
     """
 
-    def __init__(self, where: str, setup: object, *, jobs: int, limits: Limits | None = None) -> None:
-        self._where, self._setup, self._jobs = where, setup, max(1, jobs)
+    def __init__(
+        self,
+        where: str,
+        setup: object,
+        *,
+        jobs: int,
+        limits: Limits | None = None,
+        copy: bool = False,
+        ahead: int = 1,
+    ) -> None:
+        self._where, self._setup, self._jobs, self._ahead = where, setup, max(1, jobs), max(1, ahead)
         self._limits = limits or Limits()
-        self._context = multiprocessing.get_context("spawn")
+        self._copy = copy and CAN_FORK
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Pool[Item, Record]:
+        if self._copy:  # now, before anybody starts a thread
+            for _ in range(self._jobs):
+                self._start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the children; those at work are killed."""
         for worker in self._workers:
             self._end(worker)
         self._workers.clear()
@@ -125,29 +157,31 @@ class Pool(Generic[Item, Record]):
             self._collect(results)
 
     def _hand_out(self, pending: deque[tuple[int, Item]], results: dict[int, Record | Lost]) -> None:
-        busy = {w.index for w in self._workers}
-        waiting = [(i, item) for i, item in pending if i not in results and i not in busy]
+        given = {index for w in self._workers for index in w.given}
+        waiting = [(i, item) for i, item in pending if i not in results and i not in given]
         for index, item in waiting:
-            worker = next((w for w in self._workers if w.index < 0), None)
-            if worker is None:
-                if len(self._workers) >= self._jobs:
-                    return
+            worker = min(self._workers, key=lambda w: len(w.given), default=None)
+            if worker is None or (worker.given and len(self._workers) < self._jobs):
                 worker = self._start()
+            if len(worker.given) >= self._ahead:
+                return
             try:
                 worker.pipe.send(item)
             except OSError:
                 self._replace(worker)
                 results[index] = Lost("worker.died", "the process that examines photos could not be started")
                 continue
-            worker.index, worker.since = index, time.monotonic()
+            if not worker.given:
+                worker.since = time.monotonic()
+            worker.given.append(index)
 
     def _collect(self, results: dict[int, Record | Lost]) -> None:
-        busy = [w for w in self._workers if w.index >= 0]
+        busy = [w for w in self._workers if w.given]
         oldest = min((w.since for w in busy), default=time.monotonic())
         patience = max(0.05, oldest + self._limits.seconds - time.monotonic())
         ready = set(wait([w.pipe for w in busy], timeout=patience))
         for worker in busy:
-            index = worker.index
+            index = worker.given[0]
             if worker.pipe in ready:
                 results[index] = self._answer(worker)
             elif time.monotonic() - worker.since > self._limits.seconds:
@@ -158,17 +192,24 @@ class Pool(Generic[Item, Record]):
         try:
             _, record = worker.pipe.recv()
         except (EOFError, OSError):
-            self._replace(worker)
+            self._replace(worker)  # what else it had been given is given to another
             return Lost("worker.died", "the process that examined the file died")
-        worker.index = -1
+        worker.given.popleft()
+        worker.since = time.monotonic()
         answer: Record | Lost = record
         return answer
 
     def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_serve, args=(theirs, self._where, self._setup, self._limits), daemon=True
-        )
+        ours, theirs = multiprocessing.Pipe()
+        known = (theirs, self._where, self._setup, self._limits)
+        process: Any
+        if self._copy and threading.active_count() == 1:  # another thread's locks would be copied held
+            ends = [*(w.pipe for w in self._workers), ours]
+            process = multiprocessing.get_context("fork").Process(
+                target=_serve_copy, args=(*known, ends), daemon=True
+            )
+        else:
+            process = multiprocessing.get_context("spawn").Process(target=_serve, args=known, daemon=True)
         process.start()
         theirs.close()
         worker = _Worker(process, ours)
@@ -181,7 +222,7 @@ class Pool(Generic[Item, Record]):
 
     def _end(self, worker: _Worker) -> None:
         worker.pipe.close()
-        if worker.index >= 0:
+        if worker.given:
             worker.process.kill()
         worker.process.join(2)
         if worker.process.is_alive():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from medsnap.errors import CannotCreate, Exit, IoFailed, MedsnapError, TooLarge
 from medsnap.model.photo import Kind, MediaType, Source
 from medsnap.model.rewrite import Buffer, Keep, Rewrite
-from medsnap.platform import WINDOWS
+from medsnap.platform import WINDOWS, reuse_memory
 
 if TYPE_CHECKING:
     from medsnap.scrub import Scrubbed, ScrubKeep, ScrubReport
@@ -94,6 +94,7 @@ class Done:
 
 def worker(setup: Setup) -> Callable[[Job], Done]:
     """Make the function that a worker process runs for each file (see medsnap.workers)."""
+    reuse_memory()
     return lambda job: one(job, setup)
 
 

@@ -22,7 +22,7 @@ from medsnap.report import machine
 
 if TYPE_CHECKING:
     from medsnap.scrub import ScrubKeep
-    from medsnap.workers import Lost
+    from medsnap.workers import Lost, Pool
 
 _SECONDS = 600.0  # for one file; a 4-GB clip on a slow disk
 _MEMORY = 12 << 30  # bytes of address space: a mapped clip counts
@@ -130,8 +130,13 @@ def scrub(
         coded_digest=report is not None,
     )
     tally, told = Tally(), report is not None or io.format is not Format.HUMAN
-    with _Report(report) as lines, io.progress("Scrubbing", len(work)) as advance:
-        for done in _run(io, work, setup, jobs or _cores()):
+    count = max(1, min(jobs or _cores(), len(work)))
+    with (
+        _Report(report) as lines,
+        _pool(setup, count) as pool,  # before the bar, which is a thread: see workers.Pool
+        io.progress("Scrubbing", len(work)) as advance,
+    ):
+        for done in _run(io, work, setup, pool):
             tally.add(done)
             if told:
                 made = record(done, into)
@@ -162,13 +167,19 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _run(io: Io, work: Sequence[Job], setup: Setup, jobs: int) -> Iterator[Done]:
-    """Do the jobs in worker processes, in order. A worker that hangs or dies costs one file."""
-    from medsnap.workers import Limits, Lost, Pool
+def _pool(setup: Setup, jobs: int) -> Pool[Job, Done]:
+    """Make the worker processes. They are copies of this one, which has no key and read no photo."""
+    from medsnap.workers import Limits, Pool
 
     limits = Limits(seconds=_SECONDS, memory=_MEMORY, file=MAX_FILE + (64 << 20))
-    count = max(1, min(jobs, len(work)))
-    pool: Pool[Job, Done] = Pool("medsnap.commands._scrub_work:worker", setup, jobs=count, limits=limits)
+    where = "medsnap.commands._scrub_work:worker"
+    return Pool(where, setup, jobs=jobs, limits=limits, copy=True, ahead=2)
+
+
+def _run(io: Io, work: Sequence[Job], setup: Setup, pool: Pool[Job, Done]) -> Iterator[Done]:
+    """Do the jobs in worker processes, in order. A worker that hangs or dies costs one file."""
+    from medsnap.workers import Lost
+
     named = (replace(job, token=io.random(8).hex()) for job in work)
     begun: dict[str, Job] = {}
 
@@ -178,14 +189,14 @@ def _run(io: Io, work: Sequence[Job], setup: Setup, jobs: int) -> Iterator[Done]
             yield job
 
     try:
-        with pool:
-            for job, answer in pool.map(handed()):
-                done = _lost(setup.into, job, answer) if isinstance(answer, Lost) else answer
-                begun.pop(job.token)
-                if done.stop is not None:
-                    raise CannotCreate(done.stop[0], where=done.stop[1], hint="choose an empty folder")
-                yield done
+        for job, answer in pool.map(handed()):
+            done = _lost(setup.into, job, answer) if isinstance(answer, Lost) else answer
+            begun.pop(job.token)
+            if done.stop is not None:
+                raise CannotCreate(done.stop[0], where=done.stop[1], hint="choose an empty folder")
+            yield done
     finally:
+        pool.close()
         for job in begun.values():  # an interrupt or an error: the workers are gone
             _sweep(setup.into, job)
 

@@ -18,7 +18,7 @@ from medsnap.commands import scrub as command
 from medsnap.commands._scrub_work import Job, Setup
 from medsnap.model.photo import MediaType
 from medsnap.scrub import ScrubKeep, clean, scrub
-from medsnap.workers import Limits, Pool
+from medsnap.workers import Pool
 from tests.builders import archive as a
 from tests.builders import jpeg as j
 from tests.unit.test_scrub_keep import FILES as MADE
@@ -217,9 +217,9 @@ def test_a_killed_worker_costs_one_file_and_leaves_nothing(
     for name in ("a.jpg", "die.jpg", "z.jpg"):
         (tmp_path / name).write_bytes(PHOTO)
 
-    def pool(where: str, setup: Setup, *, jobs: int, limits: Limits) -> Pool[Job, work.Done]:
+    def pool(where: str, setup: Setup, **how: Any) -> Pool[Job, work.Done]:
         assert where == "medsnap.commands._scrub_work:worker"
-        return Pool(f"{__name__}:deadly", setup, jobs=jobs, limits=limits)
+        return Pool(f"{__name__}:deadly", setup, **how)
 
     monkeypatch.setattr("medsnap.workers.Pool", pool)
     names = [tmp_path / n for n in ("die.jpg", "a.jpg", "z.jpg")]

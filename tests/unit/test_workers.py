@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from medsnap.errors import Malformed
 from medsnap.workers import Limits, Lost, Pool
@@ -68,3 +71,65 @@ def test_errors_name_no_data() -> None:
 def test_workers_get_no_keys(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("MEDSNAP_KEY_FILE", "/somewhere/key")
     assert dict(run(["secret"]))["secret"] == "none"
+
+
+def test_what_a_dead_worker_had_ahead_is_given_to_another() -> None:
+    items = [*"abcde", "die", *"fghij"]
+    with Pool[str, str](HERE, 2, jobs=2, ahead=3) as pool:
+        found = list(pool.map(items))
+    assert [item for item, _ in found] == items
+    assert [item for item, answer in found if isinstance(answer, Lost)] == ["die"]
+    assert all(answer == item * 2 for item, answer in found if item != "die")
+
+
+def alone(code: str) -> subprocess.Popen[str]:
+    """Run code in a process with one thread, which may start copies of itself."""
+    start = f"from tests.unit.test_workers import *\nimport threading, os\n{code}"
+    return subprocess.Popen(
+        [sys.executable, "-c", start],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"MEDSNAP_KEY_FILE": "/somewhere/key"},
+    )
+
+
+def test_copies_answer_die_and_have_no_keys() -> None:
+    code = """
+with Pool(HERE, 2, jobs=2, copy=True, ahead=2) as pool:
+    print([w.process.__class__.__name__ for w in pool._workers])
+    print(dict(pool.map(["a", "die", "secret", "b"])))
+"""
+    with alone(code) as process:
+        said = process.communicate(timeout=60)[0].splitlines()
+    started = "ForkProcess" if sys.platform == "linux" else "SpawnProcess"
+    assert said[0] in (f"['{started}', '{started}']", "[]")
+    for part in ("'a': 'aa'", "'die': Lost(error='worker.died'", "'secret': 'none'", "'b': 'bb'"):
+        assert part in said[1]
+
+
+def test_copies_see_that_their_parent_was_killed() -> None:
+    code = """
+pool = Pool(HERE, 2, jobs=3, copy=True)
+pool.__enter__()
+print(*[w.process.pid for w in pool._workers], flush=True)
+os.kill(os.getpid(), 9)
+"""
+    with alone(code) as process:
+        said = process.communicate(timeout=60)[0]  # returns when the last copy has closed its stdout too
+    assert len(said.split()) == (3 if sys.platform == "linux" else 0)
+    until = time.monotonic() + 10
+    while time.monotonic() < until and any(Path(f"/proc/{pid}").exists() for pid in said.split()):
+        time.sleep(0.05)
+    assert not [pid for pid in said.split() if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_second_thread_forbids_copies() -> None:
+    code = """
+if __name__ == "__main__":
+    threading.Thread(target=time.sleep, args=(20,), daemon=True).start()
+    with Pool(HERE, 2, jobs=1, copy=True) as pool:
+        print(list(pool.map(["a"])), [w.process.__class__.__name__ for w in pool._workers])
+"""
+    with alone(code) as process:
+        assert process.communicate(timeout=60)[0] == "[('a', 'aa')] ['SpawnProcess']\n"
