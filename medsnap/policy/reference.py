@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from medsnap.policy.audit_rules import RULES, SOURCES
 from medsnap.policy.findings import CODES
 from medsnap.policy.kinds import Field, Kind, ListOf, MapOf, Record, Word
 from medsnap.policy.loading import load
@@ -12,57 +13,43 @@ from medsnap.policy.nouns import Policy
 from medsnap.policy.packaged import BASELINE, packaged
 from medsnap.policy.table import ROOT
 
-_INTRO: Final = """\
-# The policy language
-
-A policy is one YAML file that a governing body can read. It decides which photos open, to whom, and
-where they may go. This page is made from the table in `medsnap/policy/table.py`; a test keeps them in
-step.
-
-- **Votes.** Each fact about a photo casts one vote: its device, where it has been, each feature seen
-  in it, each rule that fits, each description or consent that is missing. A vote names a verb, a
-  locked group, and the line of the policy that says so.
-- **The strictest wins**: the highest verb, the last locked group in the list, the largest number of
-  reviewers. The order of lines and rules never matters.
-- **Verbs**, mildest first: `accept` open to staff; `redact` the original is locked away, others get a
-  covered copy; `restrict` locked away, others see no sign of it; `quarantine` the same, and a person
-  must look; `reject` not taken in, the source stays untouched; `safeguard` sealed as it came, one
-  role is told, nothing is copied, rejected or purged.
-- **A missing fact counts against opening.** In a rule's `when` it is taken as so; the decision is
-  provisional and made again when the fact arrives. A word outside the vocabulary is a missing fact.
-- **Silence is strict.** What a policy does not say, `policies/baseline-1.yaml` says; reasons then
-  name its line.
-- **Plain notation.** Every value is text until this table types it (`off` stays a word). Refused:
-  keys written twice, anchors, aliases, tags, merge keys, second documents, invisible characters.
-- **A department extends the hospital**: `extends: northside@4`, the parent's file beside its own.
-  Words of the vocabulary add, mappings merge by key. A line may only tighten; a milder one is an
-  error that shows both lines, unless the parent lists its path under `departments_may_relax`.
-- **A waiver ends.** A file `waivers/*.yaml` lifts one rule for one device or one narrow kind of photo,
-  no longer than `waivers.at_most`; every other reason stands, and each decision that it changed says so.
-- Checked but not acted on yet: `break_glass`, `retention`, the choices of `scrub`.
-
-`medsnap policy lint FILE` checks a policy, a waiver or a test file; `policy show FILE --effective`
-prints a policy with what its parent and baseline add; `policy explain ID` tells why a sealed photo was
-decided as it was; `policy test FILE.test.yaml` runs the cases of a policy, and with `--weaken` lowers
-each of its lines by one step and names those that no case notices.
-
-## Who must have looked (`detection.person_looks`)
-
-A detector may say *not seen* only for the features under `detection.may_clear`; for all others its
-silence is *not checked*.
-
-- `every_photo`: a photo waits until a person has looked for every feature.
-- `before_opening`: until then only reviewers can open it; an ordinary photo still reaches a care
-  target (site stated and not sensitive, age known, for a child also the clinician's word, nobody else
-  and nothing intimate seen or suspected), unless the target says `unlooked: wait`.
-- `when_unsure`: as before, but a feature that a trusted detector cleared needs no person.
-"""
+MARK: Final = "<!-- Below this line the page is made from medsnap/policy: edit the tables there. -->"
+_NEEDS: Final = {  # what a rule is checked with, where the catalogue and the log are not enough
+    "L6": "`--dump DIR`: a device, or a later dump of it",
+    "S2": "`--sample N`: photos are decoded; pixels are compared where `ingest --verify-pixels` ran",
+    "E3": "`--sent DIR`, or the targets' folders of the settings",
+    "S1": "the second reading at intake; with `--sample N` a scrub of stored photos that must find nothing",
+    "G3": "loading: a department's milder line is an error (E201), so no audit ever sees one",
+    "V3": "the catalogue; that a code means its term is an error of `policy lint` (E120)",
+    "R1": "the vault's objects; legal holds are kept outside medsnap, so what is due is only named",
+    "F10": "the catalogue; medsnap makes no covered copies yet, so there are none to look at",
+    "S4": "receipts; medsnap shifts no times yet, so nothing goes to a target that asks for it",
+}
 
 
-def page() -> str:
-    """Return the whole page as Markdown."""
+def page(existing: str) -> str:
+    """Return the whole page as Markdown: what people wrote down to the mark, and below it the tables."""
+    written, mark, _ = existing.partition(MARK)
+    if not mark:
+        raise ValueError("the page has lost the mark below which it is generated")
     baseline = load(packaged(BASELINE))
-    return "\n".join([_INTRO, *_keys(baseline), "", *_features(baseline), "", *_codes(), ""])
+    made = [*_keys(baseline), "", *_features(baseline), "", *_audit(), "", *_codes(), ""]
+    return f"{written}{MARK}\n\n" + "\n".join(made)
+
+
+def _audit() -> Iterator[str]:
+    yield "## What the audit checks"
+    yield ""
+    yield "`medsnap audit report` answers each rule with ok, warn, violation, or not yet and what it needs."
+    yield ""
+    yield "| rule | asks | sources | key | checked with |"
+    yield "|---|---|---|---|---|"
+    for rule in RULES:
+        needs = _NEEDS.get(rule.id, "the log" if rule.id == "A2" else "the catalogue")
+        needs = "the policy and its signatures" if rule.id in ("G1", "G2", "G4") else needs
+        yield f"| {rule.id} | {rule.words} | {rule.sources} | `{rule.key}` | {needs} |"
+    yield ""
+    yield from (f"- {short}: {full}" for short, full in SOURCES.items())
 
 
 def _keys(baseline: Policy) -> Iterator[str]:
