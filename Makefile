@@ -9,7 +9,7 @@ STAMP := $(VENV)/.medsnap-installed
 DEV_STAMP := $(VENV)/.medsnap-dev
 MODELS := $(CURDIR)/.tools/models
 
-.PHONY: help demo test check bench deep models wheelhouse clean
+.PHONY: help demo test check bench deep vocabulary models wheelhouse clean
 
 help:
 	@echo "make demo    install, then run the main job on a made-up clinic day (DEMO_DIR=$(DEMO_DIR))"
@@ -17,6 +17,7 @@ help:
 	@echo "make check   ruff, mypy, import contracts"
 	@echo "make bench   figures, each beside a peer in the same run"
 	@echo "make deep    fuzzing and random kills: long, by hand"
+	@echo "make vocabulary  write medsnap/policy/data from DICOM's context groups"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -55,6 +56,9 @@ deep: $(DEV_STAMP) models
 	@MEDSNAP_MODELS=$(MODELS) $(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group deep
 	@nice $(BIN)/python -m tests.fuzz deep --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
+
+vocabulary: $(DEV_STAMP)
+	@$(BIN)/python -m vocabulary
 
 wheelhouse: $(STAMP)
 	@$(BIN)/python -m pip wheel --quiet -w wheelhouse '.[all]'

@@ -1,7 +1,9 @@
 """`python -m vocabulary`: write the vocabularies into medsnap/policy/data."""
 
+import sys
+
 from vocabulary.make import files, write
 
 changed = write()
 for name, text in files().items():
-    print(f"{name}: {len(text):,} bytes, {'written' if name in changed else 'in step'}")
+    sys.stdout.write(f"{name}: {len(text):,} bytes, {'written' if name in changed else 'in step'}\n")

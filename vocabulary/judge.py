@@ -30,67 +30,87 @@ class Rule:
     words: re.Pattern[str]
 
 
-def _rule(name: str, side: Side, *words: str) -> Rule:
-    return Rule(name=name, side=side, words=re.compile(rf"\b(?:{'|'.join(words)})\b"))
+def _any(words: str) -> re.Pattern[str]:
+    """Make the expression for any of some words, written with bars between them."""
+    return re.compile(rf"\b(?:{'|'.join(word.strip() for word in words.split(' | '))})\b")
+
+
+def _rule(name: str, side: Side, words: str) -> Rule:
+    return Rule(name=name, side=side, words=_any(words))
 
 
 # The first rule that fits counts; meanings are in small letters.
 SIDES: Final = (
-    _rule("not of a body", Side.FREE, "phantom", "body conduit", "vascular graft", "baffle"),
-    _rule("heart", Side.FREE, "ventricle", "atrium", "auricular appendage", "atrial appendage", "coronary",
-          "cardiac", "cor triatriatum", "inflow", "outflow tract", "heart", "posterior medial tributary"),
-    _rule("side is in the term", Side.NAMED, "left", "right"),
-    _rule("several regions", Side.FREE, "head and neck", "neck and chest", "chest and abdomen",
-          "chest, abdomen", "neck, chest", "abdomen and pelvis", "pelvis and lower extremities",
-          "entire body", "trunk", "^skin$", "hair", "uterus and fallopian tubes"),
-    _rule("midline of the head", Side.MIDLINE, "^(?:skin of )?nose", "tip of nose", "philtrum",
-          "tip of tongue", "submental(?: area)?", "vertex", "sella turcica", "fontanel of skull"),
-    _rule("midline of the trunk", Side.MIDLINE, "sternum", "sternal", "suprasternal notch", "umbilicus",
-          "umbilical region", "coccyx", "sacrum", "subxiphoid", "sacro-coccygeal spine", "spine", "spinal",
-          "vertebral column", "mediastinum", "thymus", "trachea", "larynx", "esophag\\w+"),
-    _rule("midline of the pelvis", Side.MIDLINE, "anus", "penis", "clitoris", "urethral orifice",
-          "vaginal introitus", "endo-vaginal", "endo-urethral", "vulval vestibule", "posterior commissure",
-          "frenulum of labia", "prostate", "uterus", "cervix", "bladder", "endo-vesical",
-          "urethra", "rectum", "endo-rectal"),
-    _rule("one of its kind", Side.FREE, "liver", "gallbladder", "bil\\w+", "pancrea\\w+", "spleen",
-          "splenic", "stomach", "gastric", "duodenum", "jejunum", "ileum", "small intestine",
-          "large intestine", "colon", "omentum", "omental", "retroperitoneum", "pharyn\\w+", "\\w*pharynx",
-          "endo-nas\\w+", "brain", "cerebellum", "mesenteric", "hepatic", "portal"),
-    _rule("eye", Side.PAIRED, "eye", "eyes", "eyelids?", "eyelash", "eyebrow", "canthus", "cornea", "sclera",
-          "iris", "retina", "lacrimal", "ophthalmic", "orbital", "optic canal"),
-    _rule("ear", Side.PAIRED, "ear", "auditory canal", "\\w*auricular", "tragus", "antitragus", "helix",
-          "concha", "intertragal", "mastoid"),
-    _rule("side of the face", Side.PAIRED, "cheek", "nasolabial", "ala nasi", "side of nose", "temporal",
-          "parietal", "jawline", "zygoma", "temporomandibular", "parotid", "maxillary gingiva",
-          "supraclavicular", "facial artery"),
-    _rule("shoulder and arm", Side.PAIRED, "shoulder", "scapula", "clavicle", "infraclavicular", "\\w+clavicular",
-          "axill\\w+", "upper limb", "upper extremity", "arm", "forearm", "elbow", "antecubital", "humerus",
-          "wrist", "hand", "palm", "thenar", "hypothenar", "fingers?", "thumb", "digit of hand", "subclavian",
-          "brachial", "radial", "ulnar", "cephalic vein"),
-    _rule("hip and leg", Side.PAIRED, "hip", "lower limb", "lower extremity", "leg", "thigh", "knee", "patella",
-          "popliteal", "ankle", "heel", "calcaneus", "foot", "toes?", "femur", "femor\\w+", "fibula",
-          "tarsal", "tibial", "peroneal", "saph\\w+", "genicular", "perforating vein", "extremity"),
-    _rule("pair of the trunk", Side.PAIRED, "breast", "nipple", "areola", "inguinal", "groin", "buttock",
-          "gluteal", "flank", "testis", "ovary", "lung", "adrenal", "renal", "endo-renal", "calyx",
-          "endo-ureteric", "rib", "ilium", "iliac", "sacroiliac", "lumbar artery", "mammary",
-          "upper urinary tract", "ureter", "broad ligament", "bronchus"),
-    _rule("pair of the neck", Side.PAIRED, "carotid", "jugular", "vertebral artery", "submandibular gland"),
-    _rule("vessel", Side.FREE, "aort\\w+", "vena cava", "vein", "artery", "arteriosus", "arter\\w+", "venous",
-          "truncus", "azygos", "circle of willis", "fistula", "systemic", "blood vessel", "endo-vascular"),
-    _rule("has a left and a right part", Side.FREE, "face", "facial", "head", "scalp", "forehead", "chin",
-          "mouth", "lip", "tongue", "oral", "perioral", "gingiva", "tooth", "neck", "back", "thorax", "chest",
-          "abdomen", "epigastric", "hypogastric", "lumbar region", "pelvis", "scrotum", "vulva", "labium",
-          "labi\\w+", "genitalia", "nuchal", "occipital", "thoracic region", "intra-\\w+", "intracranial",
-          "mandible", "maxilla", "skull", "nasal bone", "paranasal sinus", "jaw region", "subcostal",
-          "parasternal", "parathyroid", "submandibular (?:area|triangle)", "mucosa of", "^joint$", "thyroid", "perineum"),
+    _rule("not of a body", Side.FREE,
+          r"phantom | body conduit | vascular graft | baffle"),
+    _rule("heart", Side.FREE,
+          r"ventricle | atrium | auricular appendage | atrial appendage | coronary | cardiac | cor "
+          r"triatriatum | inflow | outflow tract | heart | posterior medial tributary"),
+    _rule("side is in the term", Side.NAMED,
+          r"left | right"),
+    _rule("several regions", Side.FREE,
+          r"head and neck | neck and chest | chest and abdomen | chest, abdomen | neck, chest | abdomen and "
+          r"pelvis | pelvis and lower extremities | entire body | trunk | ^skin$ | hair | uterus and "
+          r"fallopian tubes"),
+    _rule("midline of the head", Side.MIDLINE,
+          r"^(?:skin of )?nose | tip of nose | philtrum | tip of tongue | submental(?: area)? | vertex | "
+          r"sella turcica | fontanel of skull"),
+    _rule("midline of the trunk", Side.MIDLINE,
+          r"sternum | sternal | suprasternal notch | umbilicus | umbilical region | coccyx | sacrum | "
+          r"subxiphoid | sacro-coccygeal spine | spine | spinal | vertebral column | mediastinum | thymus | "
+          r"trachea | larynx | esophag\w+"),
+    _rule("midline of the pelvis", Side.MIDLINE,
+          r"anus | penis | clitoris | urethral orifice | vaginal introitus | endo-vaginal | endo-urethral | "
+          r"vulval vestibule | posterior commissure | frenulum of labia | prostate | uterus | cervix | "
+          r"bladder | endo-vesical | urethra | rectum | endo-rectal"),
+    _rule("one of its kind", Side.FREE,
+          r"liver | gallbladder | bil\w+ | pancrea\w+ | spleen | splenic | stomach | gastric | duodenum | "
+          r"jejunum | ileum | small intestine | large intestine | colon | omentum | omental | "
+          r"retroperitoneum | pharyn\w+ | \w*pharynx | endo-nas\w+ | brain | cerebellum | mesenteric | "
+          r"hepatic | portal"),
+    _rule("eye", Side.PAIRED,
+          r"eye | eyes | eyelids? | eyelash | eyebrow | canthus | cornea | sclera | iris | retina | lacrimal "
+          r"| ophthalmic | orbital | optic canal"),
+    _rule("ear", Side.PAIRED,
+          r"ear | auditory canal | \w*auricular | tragus | antitragus | helix | concha | intertragal | "
+          r"mastoid"),
+    _rule("side of the face", Side.PAIRED,
+          r"cheek | nasolabial | ala nasi | side of nose | temporal | parietal | jawline | zygoma | "
+          r"temporomandibular | parotid | maxillary gingiva | supraclavicular | facial artery"),
+    _rule("shoulder and arm", Side.PAIRED,
+          r"shoulder | scapula | clavicle | infraclavicular | \w+clavicular | axill\w+ | upper limb | upper "
+          r"extremity | arm | forearm | elbow | antecubital | humerus | wrist | hand | palm | thenar | "
+          r"hypothenar | fingers? | thumb | digit of hand | subclavian | brachial | radial | ulnar | "
+          r"cephalic vein"),
+    _rule("hip and leg", Side.PAIRED,
+          r"hip | lower limb | lower extremity | leg | thigh | knee | patella | popliteal | ankle | heel | "
+          r"calcaneus | foot | toes? | femur | femor\w+ | fibula | tarsal | tibial | peroneal | saph\w+ | "
+          r"genicular | perforating vein | extremity"),
+    _rule("pair of the trunk", Side.PAIRED,
+          r"breast | nipple | areola | inguinal | groin | buttock | gluteal | flank | testis | ovary | lung "
+          r"| adrenal | renal | endo-renal | calyx | endo-ureteric | rib | ilium | iliac | sacroiliac | "
+          r"lumbar artery | mammary | upper urinary tract | ureter | broad ligament | bronchus"),
+    _rule("pair of the neck", Side.PAIRED,
+          r"carotid | jugular | vertebral artery | submandibular gland"),
+    _rule("vessel", Side.FREE,
+          r"aort\w+ | vena cava | vein | artery | arteriosus | arter\w+ | venous | truncus | azygos | circle "
+          r"of willis | fistula | systemic | blood vessel | endo-vascular"),
+    _rule("has a left and a right part", Side.FREE,
+          r"face | facial | head | scalp | forehead | chin | mouth | lip | tongue | oral | perioral | "
+          r"gingiva | tooth | neck | back | thorax | chest | abdomen | epigastric | hypogastric | lumbar "
+          r"region | pelvis | scrotum | vulva | labium | labi\w+ | genitalia | nuchal | occipital | thoracic "
+          r"region | intra-\w+ | intracranial | mandible | maxilla | skull | nasal bone | paranasal sinus | "
+          r"jaw region | subcostal | parasternal | parathyroid | submandibular (?:area|triangle) | mucosa of "
+          r"| ^joint$ | thyroid | perineum"),
 )  # fmt: skip
 
 # What a photo of the site may show whatever a detector says (policy.md F9). Doubt counts as yes.
-INTIMATE: Final = re.compile(
-    r"\b(?:anus|perineum|penis|scrotum|testis|vulva|vulval|labi\w+|clitoris|genitalia|urethral orifice|vagin\w+"
-    r"|endo-(?:vaginal|urethral|vesical|rectal)|breast|nipple|areola|buttock|gluteal|inguinal|groin|(?<!renal )pelvi[sc]"
-    r"|intra-pelvic|intra-abdominopelvic|hypogastric|coccyx|medial surface of thigh|entire body|trunk|prostate"
-    r"|cervix|uterus|ovary|rectum|urethra)\b|^skin$"
+INTIMATE: Final = _any(
+    r"anus | perineum | penis | scrotum | testis | vulva | vulval | labi\w+ | clitoris | genitalia | "
+    r"urethral orifice | vagin\w+ | endo-(?:vaginal|urethral|vesical|rectal) | breast | nipple | "
+    r"areola | buttock | gluteal | inguinal | groin | (?<!renal )pelvi[sc] | intra-pelvic | "
+    r"intra-abdominopelvic | hypogastric | coccyx | medial surface of thigh | entire body | trunk | "
+    r"prostate | cervix | uterus | ovary | rectum | urethra | ^skin$"
 )
 
 

@@ -35,7 +35,7 @@ def _sites() -> str:
     head = {
         "source": edition(),
         "licence": _LICENCE,
-        "judgements": "paired, midline, side and sensitive are medsnap's own (vocabulary/judge.py); 'also' too",
+        "judgements": "paired, midline, side, sensitive and also are medsnap's own (vocabulary/)",
         "scheme": SCHEME,
         "groups": source(4, 4031, 4029),
         "sets": SETS,
@@ -81,9 +81,7 @@ def _views() -> str:
     head = {
         "source": "medsnap's own list: DICOM PS3.16 has no context group for the views of a photograph",
     }
-    rows = [
-        {"term": term, "meaning": meaning, "also": list(also)} for term, (meaning, also) in VIEWS.items()
-    ]
+    rows = [{"term": term, "meaning": meaning, "also": list(also)} for term, (meaning, also) in VIEWS.items()]
     return _text(head, "views", rows)
 
 

@@ -6,6 +6,7 @@ or fails. Reasons name the line of the policy, so that people see which line to 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,12 @@ from medsnap.report.page import Block, Line, Table, Tone
 
 if TYPE_CHECKING:
     from medsnap.batch import Judged
-    from medsnap.model.decision import Decision
+    from medsnap.model.decision import Decision, Vote
     from medsnap.pipeline import Settled
     from medsnap.policy import Policy
 
 MOST_SHOWN = 6
+_QUOTED = re.compile(r"'[^']*'")
 TRAVELS = frozenset(  # what an export can put into FHIR or DICOM; a test asks medsnap.export
     {MediaType.JPEG, MediaType.PNG, MediaType.WEBP, MediaType.HEIC, MediaType.HEIF, MediaType.AVIF}
 )
@@ -160,11 +162,14 @@ def forecast(policy: Policy) -> Forecast:
 def _winner(decision: Decision) -> Reason:
     """Give the first reason. Its words go without numbers, else every photo had one of its own."""
     vote = next((v for v in decision.votes if v.path == decision.decided_by), decision.votes[0])
-    return Reason(vote.path, vote.where, _plain(vote.because))
+    return Reason(vote.path, vote.where, _plain(vote))
 
 
-def _plain(words: str) -> str:
-    """Keep words without figures: "face 0.93, certain at 0.80" differs for each photo."""
+def _plain(vote: Vote) -> str:
+    """Keep words without figures, or what one photo's row said: they differ for each photo."""
+    words = vote.because
+    if vote.path.startswith("vocabulary."):
+        words = _QUOTED.sub("…", words.partition("; nearest")[0])
     return "" if any(c.isdigit() for c in words) else words
 
 

@@ -187,7 +187,6 @@ def _compartment(name: str, item: Item) -> Compartment:
 def _vocabulary(item: Item, places: Mapping[str, str]) -> Vocabulary:
     required = _texts(item, "required")
     missing = _at(item, "when_missing")
-    known = sites.packaged()
     called = _at(item, "body_site", "also_called")
     local = {sites.normal(word): sites.normal(str(term.value)) for word, term in called.entries()}
     at_key = {
@@ -199,7 +198,7 @@ def _vocabulary(item: Item, places: Mapping[str, str]) -> Vocabulary:
         quarantines=frozenset(key for key in required if _text(missing, key, "quarantine") != "send"),
         view=tuple(sites.normal(word) for word in _texts(item, "view")),
         reason=tuple(sites.normal(word) for word in _texts(item, "reason")),
-        sites=sites.Sites(by_word=known.by_word, local=local),
+        sites=sites.chosen(_texts(_at(item, "body_site"), "codes"), local),
         where=at_key,
     )
 

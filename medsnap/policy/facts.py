@@ -11,12 +11,11 @@ from medsnap.model.decision import DeviceClass, Evidence
 from medsnap.model.finding import State
 from medsnap.policy.fuse import PRESENT, UNKNOWN, Known, clinician_denies, fuse
 from medsnap.policy.nouns import Policy
-from medsnap.policy.sites import Site, normal
+from medsnap.policy.sites import SIDES, Site, normal
 
 ADULT: Final = 18  # years; the clinician's extra word is asked below it (M6)
 INTIMATE: Final = "intimate_region"
 OTHER_PERSON: Final = "other_person"
-_SIDES: Final = frozenset({"left", "right", "both", "none"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +25,8 @@ class Facts:
     evidence: Evidence
     known: Mapping[str, Known]
     site: Site | None
-    laterality: str | None
+    laterality: str | None  # left, right or both; said, or in the term of the site
+    said_side: str | None  # the laterality alone, as it was said: left, right, both or none
     view: str | None
     reason: str | None
     age: int | None
@@ -64,13 +64,17 @@ def gather(policy: Policy, evidence: Evidence, now: datetime) -> Facts:
     """Resolve the words of the evidence with the policy's vocabulary."""
     described = evidence.description
     site = policy.vocabulary.sites.find(described.body_site)
-    side = normal(described.laterality or "") or (site.laterality if site else None)
+    said = normal(described.laterality or "")
+    side = said if said and said != "none" else (site.laterality if site else None)
+    if site is not None and site.laterality not in (None, side):
+        side = None  # "left hand" on the right: nobody knows which
     age = evidence.patient_age
     return Facts(
         evidence=evidence,
         known=fuse(policy, evidence, now),
         site=site,
-        laterality=side if side in _SIDES else None,
+        laterality=side if side in SIDES else None,
+        said_side=said if said in (*SIDES, "none") else None,
         view=_listed(described.view, policy.vocabulary.view),
         reason=_listed(described.reason, policy.vocabulary.reason),
         age=age if age is not None and 0 <= age <= 150 else None,

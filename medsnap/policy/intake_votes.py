@@ -8,6 +8,7 @@ from typing import Final
 from medsnap.model.consent import named
 from medsnap.model.decision import DeviceClass, DeviceEvidence, Verb, Vote
 from medsnap.policy.consents import consent_problem
+from medsnap.policy.described import described_votes
 from medsnap.policy.device_votes import hold as _hold
 from medsnap.policy.device_votes import posture_votes
 from medsnap.policy.device_votes import vote as _vote
@@ -25,7 +26,7 @@ def intake_votes(policy: Policy, facts: Facts) -> Iterator[Vote]:
     yield from _signs(policy, facts)
     yield from _listed(policy, facts)
     yield from _department(policy, facts)
-    yield from _described(policy, facts)
+    yield from described_votes(policy, facts)
     yield from _consent(policy, facts)
     if not facts.evidence.media_understood:
         why = "the file could not be understood, so nothing in it was checked"
@@ -113,28 +114,6 @@ def _department(policy: Policy, facts: Facts) -> Iterator[Vote]:
     if name not in policy.departments:
         why = "the department is not known" if name is None else f"'{name}' is not listed"
         yield _hold("departments", policy.where("departments") or policy.in_force.where, why)
-
-
-def _described(policy: Policy, facts: Facts) -> Iterator[Vote]:
-    """Missing descriptions (M19); a laterality is missing only at a paired site."""
-    words = policy.vocabulary
-    given = {
-        "body_site": (facts.site is not None, facts.evidence.description.body_site),
-        "laterality": (
-            facts.laterality in ("left", "right", "both") or not (facts.site and facts.site.paired),
-            facts.evidence.description.laterality,
-        ),
-        "view": (facts.view is not None, facts.evidence.description.view),
-        "reason": (facts.reason is not None, facts.evidence.description.reason),
-        "lesion": (bool((facts.evidence.description.lesion or "").strip()), None),
-    }
-    for key in words.required:
-        there, said = given[key]
-        if there:
-            continue
-        why = f"the {key.replace('_', ' ')} is " + ("not a word of the vocabulary" if said else "not given")
-        verb = Verb.QUARANTINE if key in words.quarantines else Verb.ACCEPT
-        yield Vote(verb=verb, path=f"vocabulary.{key}", where=words.where.get(key, ""), because=why)
 
 
 def _consent(policy: Policy, facts: Facts) -> Iterator[Vote]:

@@ -38,6 +38,7 @@ from medsnap.policy.kinds import (
     one_of,
 )
 
+CODE_SETS: Final = ("dicom-anatomy", "dicom-dermatology")
 DESCRIPTIONS: Final = ("body_site", "laterality", "view", "reason", "lesion")
 PURPOSES: Final = ("care", "teaching", "publication")
 DEFAULT_LABELS: Final = {"general": "N", "identifiable": "R"}  # every other compartment: V
@@ -191,7 +192,10 @@ _FACTS: Final = {
                 "body_site": _f(
                     Record(
                         fields={
-                            "codes": _f(one_of("code set", "dicom-anatomy", "dicom-dermatology"), "code set"),
+                            "codes": _f(
+                                ListOf(item=one_of("code set", *CODE_SETS), single=True),
+                                "lists of sites: CID 4 and 4031, or CID 4029; a department's adds",
+                            ),
                             "also_called": _f(MapOf(key=TEXT, value=TEXT), "local words and their term"),
                         }
                     ),
