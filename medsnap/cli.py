@@ -36,10 +36,11 @@ TABLE: tuple[Entry | Group, ...] = (
     Entry("export", "Write EHR-ready FHIR or DICOM from the vault.", "medsnap.commands.export:export"),
     Group("vault", "Make, list, open and check a vault.", (
         Entry("init", "Make a vault with its keys.", "medsnap.commands.vault:init"),
-        Entry("ls", "List the photos that you may know of.", "medsnap.commands.vault:ls"),
+        Entry("ls", "List and search the photos that you may know of.", "medsnap.commands.vault_ls:ls"),
         Entry("show", "Show all that is known of one photo.", "medsnap.commands.vault:show"),
         Entry("open", "Open one photo; the opening is logged first.", "medsnap.commands.vault:open_"),
         Entry("check", "Verify every seal and digest; needs no keys.", "medsnap.commands.vault:check"),
+        Entry("reindex", "Make your catalogue anew from the batches.", "medsnap.commands.vault_reindex:reindex"),
         Entry("trust", "Pin a vault's root on this host, for ingest.", "medsnap.commands.vault:trust"),
         Group("member", "Who may open what: add, remove, list members.", (
             Entry("key", "A new member makes his keys, to be added by.", "medsnap.commands.vault_member_key:key"),

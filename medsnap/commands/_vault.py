@@ -54,8 +54,8 @@ def find_keys(io: Io, vault: Path, key_file: Path | None) -> Keys:
 
 
 @contextmanager
-def member(io: Io, vault: Path | None, key_file: Path | None) -> Iterator[Session]:
-    """Open the vault as the owner of the key: directory verified, catalogue up to date.
+def member(io: Io, vault: Path | None, key_file: Path | None, *, anew: bool = False) -> Iterator[Session]:
+    """Open the vault as the owner of the key: directory verified, catalogue up to date, or made `anew`.
 
     Problems of the vault are said as warnings. Raises KeyRefused, InputMissing, UsageError.
     """
@@ -70,6 +70,7 @@ def member(io: Io, vault: Path | None, key_file: Path | None) -> Iterator[Sessio
         cache=io.settings.cache,
         random=io.random,
         order=lambda: logged_commits(place),
+        anew=anew,
     ) as opened:
         for problem in opened.reader.problems:
             io.warn(f"{problem.where}: {problem.what}")

@@ -1,27 +1,27 @@
-"""`medsnap vault`: make, list, show, open, check, trust."""
+"""`medsnap vault`: make, show, open, check, trust."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsnap.commands._shared import Format, Io, Result, command, writable
+from medsnap.commands._release import release
+from medsnap.commands._shared import Io, Result, command, writable
 from medsnap.commands._vault import KeyOption, VaultOption, log_of, member, record
 from medsnap.commands._vault_init import init
-from medsnap.errors import CannotCreate, Exit, NotFound, Tampered
+from medsnap.errors import CannotCreate, Exit, NotFound
 from medsnap.model.event import Action
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
     from medsnap.model.record import PhotoRow
-    from medsnap.vault.entries import Entry
     from medsnap.vault.session import Session
 
-__all__ = ["check", "init", "ls", "open_", "show", "trust"]
+__all__ = ["check", "init", "open_", "show", "trust"]
 
 Id = Annotated[
     str,
@@ -31,102 +31,8 @@ Id = Annotated[
 ]
 
 
-def _only(what: str) -> Any:
-    return typer.Option(help=f"Only photos with this {what}.")
-
-
-@command()
-def ls(
-    io: Io,
-    *,
-    vault: VaultOption = None,
-    key_file: KeyOption = None,
-    state: Annotated[str | None, _only("state: done or held")] = None,
-    verb: Annotated[str | None, _only("verb")] = None,
-    compartment: Annotated[str | None, _only("locked group")] = None,
-    match: Annotated[str | None, _only("match state")] = None,
-    mrn: Annotated[str | None, _only("patient number")] = None,
-) -> Result:
-    """List the photos that you may know of; others do not exist for you.
-
-    Examples:
-
-      medsnap vault ls --vault /srv/vault --key-file me.key
-
-      medsnap vault ls --state held --format json
-    """
-    from medsnap.vault.catalogue import Filters
-
-    wanted = Filters(state=state, verb=verb, compartment=compartment, matched=match, mrn=mrn)
-    with member(io, vault, key_file) as session:
-        records = [_entry(entry) for entry in session.catalogue.entries(wanted)]
-        broken = bool(session.reader.problems)
-        places = session.place
-    for entry in records:
-        io.record({"type": "photo", **entry})
-    short = _short([str(e["id"]) for e in records])
-    table = Table(
-        columns=("id", "captured", "state", "verb", "locked group", "match", "study"),
-        rows=tuple((str(e["id"])[:short], *_cells(e)) for e in records),
-        empty="no photos",
-        wide="study",
-    )
-    groups = sorted({str(e["compartment"]) for e in records}, key=lambda n: places.get(n, len(places)))
-    empty: dict[str, Any] = {"photos": []} if io.format is Format.JSON else {}
-    counts = Line(f"{len(records)} photos" + (f" in {', '.join(groups)}" if groups else ""), Tone.QUIET)
-    return Result(
-        page=(table, counts),
-        data={"type": "summary", "count": len(records), **empty},
-        exit=Exit.INTEGRITY if broken else Exit.OK,
-        records="photos",
-    )
-
-
-def _short(ids: list[str]) -> int:
-    """Return how much of an id a list has to show so that no two look the same."""
-    from medsnap.vault.ids import SHORT
-
-    return next((n for n in range(SHORT, 27) if len({i[:n] for i in ids}) == len(ids)), 26)
-
-
 def _captured(row: PhotoRow) -> str:
     return row.match.captured_at or (row.capture.captured_at if row.capture else None) or ""
-
-
-def _entry(entry: Entry) -> dict[str, Any]:
-    study = None
-    if entry.mrn is not None:
-        names = ("mrn", "issuer", "encounter", "accession", "department")
-        study = {name: getattr(entry, name) for name in names}
-    return {
-        "id": entry.object,
-        "at": entry.at,
-        "source": entry.source,
-        "captured": entry.captured or None,
-        "media": entry.media,
-        "length": entry.length,
-        "state": entry.state,
-        "reason": entry.reason or None,
-        "verb": entry.verb,
-        "compartment": entry.compartment,
-        "match": entry.matched,
-        "study": study,
-    }
-
-
-def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
-    study = entry["study"]
-    text = (
-        " · ".join(v for v in (study["mrn"], study["encounter"] or study["accession"]) if v) if study else ""
-    )
-    return (
-        (entry["captured"] or "-")[:16].replace("T", " "),
-        entry["state"],
-        entry["verb"],
-        entry["compartment"],
-        str(entry["match"]),
-        text or "-",
-    )
 
 
 @command()
@@ -201,22 +107,17 @@ def open_(
     writable(into)
     with member(io, vault, key_file) as session:
         row = _row_or_refusal(io, session, photo)
-        data = _verified(io, session, row)
-        record(io, session, Action.OPEN, objects=(row.seal.object,))
+        release(io, session, row.seal, into)
     if row.decision.reviewers and not row.decision.opened_by:
         io.warn("the policy lets nobody but its reviewers open this photo until a person has looked at it")
-    _release(into, data)
     page = (Line(f"Opened into {into}; the opening is in the audit log.", Tone.GOOD),)
-    record_ = {"id": row.seal.object, "file": str(into), "bytes": len(data), "sha256": row.seal.plaintext}
+    record_ = {
+        "id": row.seal.object,
+        "file": str(into),
+        "bytes": row.seal.length,
+        "sha256": row.seal.plaintext,
+    }
     return Result(page=page, data=record_)
-
-
-def _verified(io: Io, session: Session, row: PhotoRow) -> bytes:
-    try:
-        return session.reader.open_seal(row.seal)
-    except Tampered as broken:
-        record(io, session, Action.OPEN_REFUSED, objects=(row.seal.object,), outcome=broken.id)
-        raise
 
 
 def _row_or_refusal(io: Io, session: Session, photo: str) -> PhotoRow:
@@ -228,17 +129,6 @@ def _row_or_refusal(io: Io, session: Session, photo: str) -> PhotoRow:
         # what was typed goes into the log only when it is an id: it could be a name
         record(io, session, Action.OPEN_REFUSED, objects=(photo,) if is_id(photo) else (), outcome=absent.id)
         raise
-
-
-def _release(output: Path, data: bytes) -> None:
-    from medsnap.platform import write_durably
-
-    try:
-        write_durably(output, data, mode=0o600, exclusive=True)
-    except FileExistsError:
-        raise CannotCreate("the file exists already", where=str(output)) from None
-    except OSError as failure:
-        raise CannotCreate(f"cannot be written: {failure.strerror}", where=str(output)) from failure
 
 
 @command()

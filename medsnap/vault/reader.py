@@ -16,6 +16,7 @@ from medsnap.errors import InputMissing, KeyRefused, MedsnapError, NotFound, Tam
 from medsnap.model.codec import canonical, from_json
 from medsnap.model.photo import ObjectId, Sha256
 from medsnap.model.record import ADD, CONSENT, DECIDE, OPEN, RECEIPT
+from medsnap.model.rewrite import Buffer
 from medsnap.model.seal import Seal
 from medsnap.vault import batches, commits, objects
 from medsnap.vault.commits import SignedCommit
@@ -244,28 +245,57 @@ class Reader:
         return self.open_seal(wanted)
 
     def open_seal(self, seal: Seal) -> bytes:
-        """Open the object of a row that the caller has. Raises NotFound, Tampered."""
-        from medsnap.crypto.age import decrypt_bytes
+        """Open the object of a row that the caller has, into memory. Errors as `open_to`."""
+        photo = bytearray()
+        self.open_to(seal, photo.extend)
+        return bytes(photo)
+
+    def open_to(self, seal: Seal, write: Callable[[Buffer], object]) -> None:
+        """Open the object of a row that the caller has, a chunk at a time, cut to its length.
+
+        What was written is the photo only when this returns: keep it apart until then. Raises
+        NotFound, Tampered.
+        """
+        from medsnap.crypto.age import decrypt_stream
 
         identities = self._rings.get(seal.compartment)
         if identities is None:
             raise not_found()
         path = objects.path_of(self._vault, seal.object)
+        photo = _Photo(seal.length, write)
         try:
-            digests = objects.digests_of(self._vault, seal.object)
-            data = path.read_bytes()
+            if objects.digests_of(self._vault, seal.object).payload != seal.payload:
+                raise Tampered("an object is not the one its row speaks of", where=str(path))
+            with path.open("rb") as handle:
+                decrypt_stream(handle, identities, photo.take)
         except FileNotFoundError:
             raise Tampered("a photo of the catalogue is missing from the vault", where=str(path)) from None
-        if digests.payload != seal.payload:
-            raise Tampered("an object is not the one its row speaks of", where=str(path))
-        try:
-            padded = decrypt_bytes(data, identities)
+        except Tampered:
+            raise
         except MedsnapError as refused:
             raise Tampered("an object does not open with its compartment's key", where=str(path)) from refused
-        photo = padded[: seal.length]
-        if len(photo) != seal.length or hashlib.sha256(photo).hexdigest() != seal.plaintext:
+        if photo.missing or photo.digest != seal.plaintext:
             raise Tampered("an object does not hold the photo its row speaks of", where=str(path))
-        return photo
+
+
+class _Photo:
+    """Pass the photo on and leave the padding behind it; hash what was passed on."""
+
+    def __init__(self, length: int, write: Callable[[Buffer], object]) -> None:
+        self.missing = length  # bytes
+        self._write = write
+        self._hash = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+    def take(self, chunk: Buffer) -> None:
+        part = memoryview(chunk)[: self.missing]
+        if part:
+            self._hash.update(part)
+            self._write(part)
+            self.missing -= len(part)
 
 
 def _fits(compartment: str, event: dict[str, Any], committed: AbstractSet[tuple[str, str]]) -> bool:
