@@ -16,16 +16,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medsnap import __version__, match, scrub
+from medsnap import __released__, __version__, match, scrub
 from medsnap.errors import Malformed, NotClean, TooLarge, Unsupported
 from medsnap.formats import embedded
 from medsnap.intake import camera, devices, people, sources
 from medsnap.intake.reading import digest_of, mapped, opened, rewritten, whole
-from medsnap.model.decision import Decision, DeviceEvidence, Evidence, LeakSign, Person, Verb
-from medsnap.model.finding import Finding, Reading, State, Statement
+from medsnap.model.decision import Decision, Evidence, LeakSign, Person, Software, Verb
+from medsnap.model.finding import Finding, Reading, State
 from medsnap.model.outcome import Done, Failed, Held, Outcome
 from medsnap.model.photo import Candidate, CaptureFacts, CompanionKind, Kind, MediaType, Sha256, Source
-from medsnap.model.record import CompanionRow, Intent, PhotoRow
+from medsnap.model.record import CompanionRow, Intent, Lists, PhotoRow
 from medsnap.model.rewrite import Buffer, Rewrite
 from medsnap.model.seal import Seal
 from medsnap.model.study import Match, MatchState
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from medsnap.vault.writer import Writer
 
 SOFTWARE = f"medsnap {__version__}"
+THIS = Software(version=__version__, released=date.fromisoformat(__released__))
 
 
 # ── examine: what the file is and what is in it ──────────────────────────────────────────────
@@ -175,6 +176,17 @@ class Rules:
     inventory: devices.Inventory | None = None
     people: people.People | None = None
     asset: str | None = None  # from --asset
+    software: Software = THIS
+
+    @property
+    def lists(self) -> Lists:
+        """The digests of the lists, for the photo's row."""
+        return Lists(
+            manifest=self.manifest.digest if self.manifest else "",
+            inventory=self.inventory.digest if self.inventory else "",
+            inventory_on=self.inventory.on if self.inventory else None,
+            people=self.people.digest if self.people else "",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +196,7 @@ class Settled:
     match: Match
     evidence: Evidence
     decision: Decision
+    lists: Lists | None = None
 
 
 def settle(rules: Rules, candidate: Candidate, seen: Examination) -> Settled:
@@ -192,9 +205,8 @@ def settle(rules: Rules, candidate: Candidate, seen: Examination) -> Settled:
 
     matched = _match(rules, candidate, seen)
     evidence = gather(rules, candidate, seen, matched)
-    return Settled(
-        match=matched, evidence=evidence, decision=policy.decide(rules.policy, evidence, rules.now)
-    )
+    decision = policy.decide(rules.policy, evidence, rules.now)
+    return Settled(match=matched, evidence=evidence, decision=decision, lists=rules.lists)
 
 
 def _match(rules: Rules, candidate: Candidate, seen: Examination) -> Match:
@@ -208,8 +220,13 @@ def gather(rules: Rules, candidate: Candidate, seen: Examination, matched: Match
     taken = _day(matched.captured_at or seen.facts.captured_at)
     return Evidence(
         readings=seen.readings if not seen.held else (),
-        statements=_statements(matched),
-        device=_device(rules, candidate, seen, matched),
+        statements=match.statements(matched),
+        device=devices.claimed(
+            rules.inventory,
+            {"--asset": rules.asset, "manifest": matched.asset, "folder": candidate.landing},
+            seen.facts,
+            rules.now.date(),
+        ),
         signs=seen.signs,
         description=matched.description,
         department=matched.visit.department,
@@ -219,6 +236,7 @@ def gather(rules: Rules, candidate: Candidate, seen: Examination, matched: Match
         manifest_given=rules.manifest is not None,
         consent=matched.consent,
         media_understood=not seen.held,
+        software=rules.software,
     )
 
 
@@ -226,30 +244,10 @@ def _day(text: str | None) -> date | None:
     return datetime.fromisoformat(text).date() if text else None
 
 
-def _statements(matched: Match) -> tuple[Statement, ...]:
-    who = matched.operator or ""
-    return tuple(
-        Statement(feature=feature, seen=seen, person=who, role="clinician")
-        for feature, seen in matched.features
-    )
-
-
 def _operator(rules: Rules, matched: Match, taken: date | None) -> Person | None:
     if rules.people is None or matched.operator is None:
         return None
     return rules.people.person(matched.operator, taken or rules.now.date())
-
-
-def _device(rules: Rules, candidate: Candidate, seen: Examination, matched: Match) -> DeviceEvidence:
-    """Choose the claim: the option first, then the manifest's row, then the landing folder's name."""
-    asset, by = rules.asset, "--asset"
-    if asset is None and matched.asset is not None:
-        asset, by = matched.asset, "manifest"
-    if asset is None and candidate.landing is not None:
-        asset, by = candidate.landing, "folder"
-    if rules.inventory is None:
-        return DeviceEvidence(asset=asset, claimed_by=by if asset else None)
-    return rules.inventory.claim(asset, by, seen.facts, rules.now.date())
 
 
 Intents = Callable[[Decision, Match], tuple[Intent, ...]]
@@ -348,6 +346,7 @@ def _row(candidate: Candidate, seen: Examination, settled: Settled, placed: Seal
         software=SOFTWARE,
         pixels=seen.pixels,
         evidence=settled.evidence,
+        lists=settled.lists,
     )
 
 

@@ -122,6 +122,16 @@ class Inventory:
         )
 
 
+def claimed(
+    inventory: Inventory | None, claimed_by: Mapping[str, str | None], facts: CaptureFacts, today: date
+) -> DeviceEvidence:
+    """Take the first of the claims that is one: the option, then the manifest's row, then the folder."""
+    by, asset = next(((by, asset) for by, asset in claimed_by.items() if asset is not None), (None, None))
+    if inventory is None:
+        return DeviceEvidence(asset=asset, claimed_by=by)
+    return inventory.claim(asset, by, facts, today)
+
+
 def _past(day: date | None, today: date) -> date | None:
     """Drop a day that is still to come: it would keep an inventory fresh for ever."""
     return day if day is None or day <= today + claims.SLACK else None

@@ -131,7 +131,7 @@ class Evidence:
     purpose: str = "care"
     media_understood: bool = True  # False: sealed as it came, nothing in it could be checked
     software: Software | None = None
-    reviewers: tuple[Person, ...] | None = None  # rows of people.csv; None: none was given
+    reviewers: tuple[Person, ...] = ()  # rows of people.csv of those whose statements are reviewers'
 
 
 OF_VISIT = "another photo of the visit"  # begins the words of a vote that a photo got from its study

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from medsnap.model.carrier import Carrier
 from medsnap.model.consent import Consent
@@ -41,6 +42,16 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lists:
+    """The administrator's lists that took part in a decision: SHA-256 of each file, "" for none."""
+
+    manifest: str = ""
+    inventory: str = ""
+    inventory_on: date | None = None  # the inventory's own day
+    people: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoRow:
     """All that a reader of the compartment may know of one photo. Sealed, never logged."""
 
@@ -67,6 +78,7 @@ class PhotoRow:
     software: str = ""
     pixels: Sha256 | None = None  # of the decoded picture, where the run compared it with the source's
     evidence: Evidence | None = None  # what was decided on; rows of earlier versions lack it
+    lists: Lists | None = None  # rows of earlier versions lack them
     event: str = ADD
 
 

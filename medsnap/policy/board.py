@@ -158,11 +158,51 @@ def _taken(policy: Policy) -> Iterator[Sentence]:
             f"The device manager must have seen it within {days} days; otherwise its photographs wait.",
             devices.managed.where_seen,
         )
+    yield from _posture(policy)
     yield from _detours(policy)
     left = [kind for kind, choice in policy.not_listed.items() if choice == "leave"]
     if left:
         text = f"On a device that is {listed(left, 'or')}, photographs that no list names are left alone."
         yield _say(policy, "sources.not_listed", text)
+
+
+_POSTURE: Final = {
+    ("state", "in_use"): "A device that is not known to be in use",
+    ("cloud_photos", "not_on"): "A device that sends its photographs to a cloud",
+    ("cloud_photos", "off"): "A device that sends its photographs to a cloud, or may do so",
+    ("personal_account", "not_present"): "A managed device with somebody's private account on it",
+    ("personal_account", "none"): "A managed device that has a private account on it, or may have one",
+    (
+        "operator",
+        "if_shared",
+    ): "A shared device, where nobody of the staff list is named as having taken the photograph",
+    (
+        "operator",
+        "unless_own",
+    ): "A device that is not one person's own, where nobody of the staff list is named",
+}
+
+
+def _posture(policy: Policy) -> Iterator[Sentence]:
+    devices = policy.devices
+    for kind, rule in (("lost", devices.lost), ("retired", devices.retired)):
+        yield Sentence(f"A photograph from a device that is {kind} {_fate(rule)}.", rule.where)
+    said = {"state": devices.state, "cloud_photos": devices.cloud_photos}
+    said |= {"personal_account": devices.personal_account, "operator": devices.operator}
+    for key, choice in said.items():
+        if (key, choice) in _POSTURE:
+            yield _say(policy, f"devices.{key}", f"{_POSTURE[key, choice]}: its photographs wait.")
+    yield from _own_age(policy)
+
+
+def _own_age(policy: Policy) -> Iterator[Sentence]:
+    rule = policy.software
+    if rule.not_older_than is not None:
+        text = f"Photographs wait when medsnap itself is older than {rule.not_older_than.days} days."
+        yield _say(policy, "software.not_older_than", text)
+    if rule.at_least is not None:
+        floor = ".".join(map(str, rule.at_least))
+        yield _say(policy, "software.at_least", f"Photographs wait when medsnap is older than {floor}.")
 
 
 def _detours(policy: Policy) -> Iterator[Sentence]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from medsnap.model.decision import DeviceClass, LeakKind
+from medsnap.model.decision import CloudPhotos, DeviceClass, DeviceState, LeakKind, PersonalAccount
 from medsnap.model.finding import State
 from medsnap.policy.findings import shown
 from medsnap.policy.kinds import (
@@ -25,6 +25,7 @@ from medsnap.policy.kinds import (
     Word,
     duration,
     one_of,
+    yes,
 )
 from medsnap.policy.table import PURPOSES
 
@@ -51,6 +52,10 @@ def _state(text: str) -> State | float:
         raise Unreadable(message, "E102") from None
 
 
+def _shared(text: str) -> object:
+    return UNKNOWN if text == UNKNOWN else yes(text)
+
+
 def _ago(text: str) -> object:
     return UNKNOWN if text == UNKNOWN else duration(text)
 
@@ -70,6 +75,11 @@ PHOTO: Final = Record(
         "asset": _f(TEXT, "the device's number in the inventory"),
         "os": _f(TEXT, "system and version, like 'ios 17.6'"),
         "last_seen": _f(Word(what="duration, or 'unknown'", read=_ago), "how long ago"),
+        "state": _f(one_of("state", *DeviceState), "of the device"),
+        "cloud_photos": _f(one_of("choice", *CloudPhotos), "whether the device sends photos to a cloud"),
+        "personal_account": _f(one_of("choice", *PersonalAccount), "whether a private account is on it"),
+        "shared": _f(Word(what="yes, no or unknown", read=_shared), "whether more than one person has it"),
+        "operator": _f(YES, "who took it is named, and stands in people.csv"),
         "contradicted": _f(YES, "the file says it was another device"),
         "patient_age": _f(Word(what="age", read=_age), "whole years, or unknown"),
         "body_site": _f(TEXT, "a word, or unknown"),

@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import Final
 
 from medsnap.errors import PolicyError
-from medsnap.model.decision import DeviceClass, DeviceEvidence, Evidence, LeakKind, LeakSign, Person
+from medsnap.model.decision import (
+    CloudPhotos,
+    DeviceClass,
+    DeviceEvidence,
+    DeviceState,
+    Evidence,
+    LeakKind,
+    LeakSign,
+    Person,
+    PersonalAccount,
+    Software,
+)
 from medsnap.model.finding import Detector, Reading, State, Statement
 from medsnap.model.study import Description
 from medsnap.policy.case_table import TEST, UNKNOWN
@@ -144,13 +155,26 @@ def evidence(policy: Policy, facts: Facts) -> Evidence:
         description=Description(**words),
         department=None if department in (None, UNKNOWN) else str(department),
         patient_age=age if isinstance(age, int) else None,
-        operator=Person(staff_id=_OPERATOR, roles=("clinician",)),
+        operator=Person(staff_id=_OPERATOR, roles=("clinician",)) if facts.get("operator", True) else None,
         listed=bool(listed),
         manifest_given=bool(listed),
         consent=tuple((use, str(given)) for use, given in sorted(_map(facts, "consent").items())),
         purpose=str(facts.get("purpose", "care")),
         media_understood=bool(facts.get("understood", True)),
+        software=_software(policy, today),
+        reviewers=_reviewers(policy),
     )
+
+
+def _software(policy: Policy, today: date) -> Software:
+    """Return a medsnap that is new enough: its age is no fact of a photo."""
+    floor = policy.software.at_least or (1,)
+    return Software(version=".".join(map(str, floor)), released=today)
+
+
+def _reviewers(policy: Policy) -> tuple[Person, ...]:
+    most = max((rule.reviewers for rule in policy.features.values()), default=1)
+    return tuple(Person(staff_id=f"reviewer-{n}", roles=policy.review.by) for n in range(1, 1 + most))
 
 
 def _ordinary(policy: Policy) -> dict[str, str]:
@@ -181,7 +205,12 @@ def _device(policy: Policy, facts: Facts, today: date) -> DeviceEvidence:
     ago = facts.get("last_seen", Duration(words="", length=None))
     length = ago.length if isinstance(ago, Duration) else None
     name, _, version = said.partition(" ")
+    shared = facts.get("shared", False)
     return DeviceEvidence(
+        shared=shared if isinstance(shared, bool) else None,
+        state=DeviceState(str(facts.get("state", DeviceState.IN_USE))),
+        cloud_photos=CloudPhotos(str(facts.get("cloud_photos", CloudPhotos.OFF))),
+        personal_account=PersonalAccount(str(facts.get("personal_account", PersonalAccount.NONE))),
         device_class=DeviceClass(str(facts.get("device", "managed"))),
         asset=str(facts.get("asset", "DEVICE-1")),
         os=None if name == UNKNOWN else name,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from medsnap.model.decision import Evidence, Person
 from medsnap.model.finding import FeatureState, Reading, State, Statement
@@ -18,6 +18,7 @@ from medsnap.policy.table import NEVER_CLEARED
 
 ANYTHING_ELSE: Final = "anything_else"
 UNKNOWN: Final = frozenset({State.NOT_CHECKED, State.NOT_ASSESSABLE})
+_Counts: TypeAlias = Callable[[Statement], bool]
 PRESENT: Final = frozenset({State.SEEN, State.DOUBTFUL})
 
 # Strictest first: what one detector cleared, another one's failure or doubt outranks.
@@ -53,6 +54,7 @@ def fuse(policy: Policy, evidence: Evidence, now: datetime) -> dict[str, Known]:
             statements[name].append(statement)
     hidden = policy.detection.cannot_appear_in.get(normal(evidence.description.view or ""), frozenset())
     trusted = _clinician(evidence, now)
+    reviews = _reviewer(policy, evidence, now)
     known: dict[str, Known] = {}
     for name, rule in policy.features.items():
         if name not in readings and name not in statements and name not in hidden:
@@ -60,9 +62,8 @@ def fuse(policy: Policy, evidence: Evidence, now: datetime) -> dict[str, Known]:
             continue
         seen = _detected(name, readings.get(name, ()), policy.detection, evidence.media_understood)
         lowers = name in policy.clinician_may_clear and name not in NEVER_CLEARED
-        known[name] = _heard(
-            name, seen, statements.get(name, ()), trusted if lowers else _nobody_s, rule.reviewers
-        )
+        word = trusted if lowers else _nobody_s
+        known[name] = _heard(name, seen, statements.get(name, ()), (word, reviews), rule.reviewers)
         if name in hidden and known[name].state.state is State.NOT_CHECKED:
             view = f"cannot appear in a {evidence.description.view} view"
             state = FeatureState(feature=name, state=State.NOT_SEEN, by=("detection.cannot_appear_in",))
@@ -155,7 +156,7 @@ def may_clear(name: str, reading: Reading, detection: Detection) -> bool:
     return False
 
 
-def _clinician(evidence: Evidence, now: datetime) -> Callable[[Statement], bool]:
+def _clinician(evidence: Evidence, now: datetime) -> _Counts:
     """Return the test whether a statement is the capturing clinician's word that counts (M7)."""
     operator = evidence.operator
     valid = evidence.manifest_given and operator is not None and in_office(operator, now)
@@ -166,6 +167,17 @@ def _clinician(evidence: Evidence, now: datetime) -> Callable[[Statement], bool]
         return valid and operator is not None and statement.person == operator.staff_id
 
     return counts
+
+
+def _reviewer(policy: Policy, evidence: Evidence, now: datetime) -> _Counts:
+    """Return the test whether somebody may lower as a reviewer: in people.csv, in date, in a role of `by`."""
+    by = set(policy.review.by)
+    there = {
+        person.staff_id.casefold()
+        for person in evidence.reviewers
+        if in_office(person, now) and (not by or by & set(person.roles))
+    }
+    return lambda statement: statement.person.casefold() in there
 
 
 def _nobody_s(_: Statement) -> bool:
@@ -191,10 +203,14 @@ def _heard(
     name: str,
     detected: Known,
     statements: Iterable[Statement],
-    counts: Callable[[Statement], bool],
+    trust: tuple[_Counts, _Counts],
     reviewers: int,
 ) -> Known:
-    """Let people speak: *seen* outranks at once, *not seen* only under the conditions of M7."""
+    """Let people speak: *seen* outranks at once, *not seen* only under the conditions of M7.
+
+    `trust` says whose word counts as the clinician's, and whose as a reviewer's.
+    """
+    counts, reviews = trust
     at = detected.state
     seen: set[str] = set()
     deny: set[str] = set()
@@ -204,7 +220,7 @@ def _heard(
         if statement.seen:
             seen.add(statement.person)
             other = other or statement.feature
-        elif statement.role == "reviewer":
+        elif statement.role == "reviewer" and reviews(statement):
             deny.add(statement.person)
         elif statement.role == "clinician" and counts(statement):
             word.add(statement.person)

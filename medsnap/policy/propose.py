@@ -94,6 +94,8 @@ def probes(policy: Policy, path: str) -> Iterator[dict[str, object]]:
             yield {"device": kind}
         case ["devices", "managed", *limit]:
             yield from _managed(policy, limit)
+        case ["devices", asked, *_]:
+            yield from _posture(asked)
         case ["rules", name, *_]:
             yield from (p for rule in policy.rules if rule.id == name for p in _rule(rule))
         case ["detection", *_]:
@@ -107,6 +109,21 @@ def probes(policy: Policy, path: str) -> Iterator[dict[str, object]]:
             yield from _consent(policy, use)
         case _:
             return
+
+
+_BAD: Final[dict[str, object]] = {"cloud_photos": "on", "personal_account": "present"}
+
+
+def _posture(asked: str) -> Iterator[dict[str, object]]:
+    match asked:
+        case "operator":
+            yield {"operator": False, "shared": UNKNOWN}
+            yield {"operator": False, "shared": True}
+        case "lost" | "retired":
+            yield {"state": asked}
+        case "state" | "cloud_photos" | "personal_account":
+            yield {asked: UNKNOWN}
+    yield from ({key: bad} for key, bad in _BAD.items() if key == asked)
 
 
 def _managed(policy: Policy, limit: list[str]) -> Iterator[dict[str, object]]:

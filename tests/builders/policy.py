@@ -29,6 +29,11 @@ OPERATOR = Person(
     staff_id="r.lind", roles=("nurse",), valid_from=date(2026, 1, 1), valid_until=date(2027, 1, 1)
 )
 
+REVIEWERS = tuple(
+    Person(staff_id=name, roles=("medical-illustration", "photo-desk"))
+    for name in ("m.one", "m.two", "r.lind", "a", "b", "x", "p0", "p1", "p2")
+)
+
 
 def looked(rules: Policy, *features: str, but: tuple[str, ...] = ()) -> tuple[Statement, ...]:
     """Two reviewers who saw none of the features."""
@@ -50,6 +55,7 @@ def ordinary(rules: Policy = HOSPITAL, **changes: Any) -> Evidence:
         patient_age=40,
         listed=True,
         manifest_given=True,
+        reviewers=REVIEWERS,
     )
     return replace(plain, **changes)
 

@@ -28,7 +28,7 @@ from medsnap.model.study import Description
 from medsnap.policy import Policy
 from medsnap.policy.digest import evidence_digest
 from medsnap.policy.resolve import ordered, resolve
-from tests.builders.policy import CLINIC, HOSPITAL, MANAGED, NOW, OPERATOR, edited
+from tests.builders.policy import CLINIC, HOSPITAL, MANAGED, NOW, OPERATOR, REVIEWERS, edited
 
 WHEN_UNSURE = edited(("person_looks: before_opening", "person_looks: when_unsure"))
 TRUSTING = edited(
@@ -80,6 +80,7 @@ EVIDENCE = st.builds(
     department=st.sampled_from(["surgery", "clinic", None]),
     patient_age=st.sampled_from([3, 17, 18, 40, None]),
     operator=st.sampled_from([OPERATOR, None]),
+    reviewers=st.sampled_from([REVIEWERS, REVIEWERS, ()]),
     listed=st.booleans(),
     manifest_given=st.booleans(),
     consent=st.sampled_from([(), (("teaching", "written"),), (("treatment", "refused"),)]),
