@@ -22,7 +22,7 @@ _PHONES = (
 _XMP = (
     '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
     '<rdf:Description xmp:CreateDate="2025-03-04T05:06:{seconds:02}" exif:GPSLatitude="{place:.5f}" '
-    'dc:creator="Dr Example {number}"/></x:xmpmeta>{space}<?xpacket end="w"?>'
+    'dc:creator="Dr Example {number}"{clip}/></x:xmpmeta>{space}<?xpacket end="w"?>'
 )
 
 
@@ -80,9 +80,12 @@ def _segment(marker: int, payload: bytes) -> bytes:
     return bytes((0xFF, marker)) + (len(payload) + 2).to_bytes(2, "big") + payload
 
 
-def _packet(dice: random.Random) -> bytes:
+def _packet(dice: random.Random, clip: bytes) -> bytes:
     place = dice.uniform(35, 60)
-    said = _XMP.format(seconds=dice.randrange(60), place=place, number=dice.randrange(999), space=" " * 2000)
+    motion = f' GCamera:MotionPhoto="1" Item:Length="{len(clip)}"' if clip else ""
+    said = _XMP.format(
+        seconds=dice.randrange(60), place=place, number=dice.randrange(999), clip=motion, space=" " * 2000
+    )
     return said.encode()
 
 
@@ -93,9 +96,9 @@ def jpeg(picture: bytes, thumbnail: bytes, seed: int) -> bytes:
     dice = random.Random(seed)
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     head = _segment(0xE1, exif(dice, thumbnail))
-    head += _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\x00" + _packet(dice))
-    head += _segment(0xE2, b"ICC_PROFILE\x00\x01\x01" + profile)
     clip = b"\x00\x00\x00\x18ftypmp42" + bytes(12) + dice.randbytes(400_000) if seed % 5 == 4 else b""
+    head += _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\x00" + _packet(dice, clip))
+    head += _segment(0xE2, b"ICC_PROFILE\x00\x01\x01" + profile)
     return b"\xff\xd8" + head + picture[picture.index(b"\xff\xdb") :] + clip
 
 

@@ -193,18 +193,27 @@ def ratios(took: dict[str, Took]) -> None:
     single, every = took.get("medsnap scrub --jobs 1"), took.get(f"medsnap scrub --jobs {CORES}")
     if single is None or every is None:
         return
-    print(f"a core, second reader on, SHA-256 in and out: {single.a_core:.0f} MB/s of CPU time (target 250)")
+    plain = took.get("sha256, read once")
+    beside = f"; plain SHA-256 of the source alone: {plain.a_core:.0f}" if plain is not None else ""
+    print(
+        f"a core, second reader on, SHA-256 in and out: {single.a_core:.0f} MB/s of CPU time "
+        f"(target 250{beside})"
+    )
     rows = (
         ("cp -r", "target 0.3"),
         ("exiftool, best options", "target 5"),
         (f"exiftool, best options x {CORES}", "for information"),
         ("exiftool -all=", "target 1"),
         (f"exiftool -all= x {CORES}", "for information"),
+        ("exiv2 rm", "in place, leaves trailers"),
+        ("jhead -purejpg", "in place, leaves trailers"),
+        ("mat2, a tenth", "changes pixels"),
     )
     for name, target in rows:
         if name in took:
-            said = f"medsnap, {CORES} cores / {name}: {every.rate / took[name].rate:.2f} of wall"
-            print(f"{said}, {took[name].cpu / every.cpu:.2f} of CPU ({target})")
+            wall = every.rate / took[name].rate
+            a_core = every.a_core / took[name].a_core
+            print(f"medsnap, {CORES} cores / {name}: {wall:.2f} of wall, {a_core:.2f} of CPU ({target})")
 
 
 def heics(work: Path, count: int, rounds: int) -> None:

@@ -68,12 +68,13 @@ def payload(data: Buffer, segment: Segment, limit: int = _PREFIX) -> bytes:
     return bytes(memoryview(data)[segment.body : min(segment.stop, segment.body + limit)])
 
 
-def view(data: Buffer, *, unread: bool = False) -> View:
-    """Return the spans of a JPEG file. Raises Malformed, TooLarge.
+def headers(data: Buffer) -> tuple[Segment, ...]:
+    """Return the spans up to the first scan; the last is its SOS, if there is one. Raises as `view` does."""
+    return view(data, only_headers=True).segments
 
-    `unread` takes all from the first scan to an EOI at the end of the file as one scan: a guess that
-    spares reading it, and that somebody else must confirm.
-    """
+
+def view(data: Buffer, *, only_headers: bool = False) -> View:
+    """Return the spans of a JPEG file. Raises Malformed, TooLarge."""
     size = len(data)
     if bytes(memoryview(data)[:2]) != b"\xff\xd8":
         raise Malformed("this is no JPEG: SOI is missing", where="byte 0")
@@ -95,9 +96,8 @@ def view(data: Buffer, *, unread: bool = False) -> View:
             continue
         at = _segment(data, start, at, size, parts)
         if marker == SOS:
-            if unread and at < size - 2 and data[size - 2] == 0xFF and data[size - 1] == EOI:
-                parts.append(Segment(Part.SCAN, 0, at, at, size - 2, "scan"))
-                return View(segments=tuple(parts), end=size, has_eoi=True, size=size)
+            if only_headers:
+                return View(segments=tuple(parts), end=at, has_eoi=False, size=size)
             at = _scan(data, at, size, parts)
     return View(segments=tuple(parts), end=size, has_eoi=False, size=size)
 

@@ -63,14 +63,59 @@ def test_the_same_for_any_mutation(data: st.DataObject) -> None:
     assert with_guess == without
 
 
-def test_a_photo_that_ends_with_its_picture_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def told(*, mpf: int = 0, xmp: bytes = b"", behind: bytes) -> bytes:
+    """A photo whose headers say where its picture ends; an MPF index says so `mpf` - 1 bytes too late."""
+    picture = j.after_soi(s.jpeg(), *(_mpf(0),) if mpf else (), *(_xmp(xmp),) if xmp else ())
+    data = picture.replace(_mpf(0), _mpf(len(picture) + mpf - 1)) if mpf else picture
+    return data + behind
+
+
+def _mpf(size: int) -> bytes:
+    entry = (0x30000).to_bytes(4, "big") + size.to_bytes(4, "big") + bytes(8)
+    return j.segment(0xE2, b"MPF\x00" + j.tiff((0xB002, 7, 16, entry)))
+
+
+def _xmp(words: bytes) -> bytes:
+    return j.segment(0xE1, b"http://ns.adobe.com/xap/1.0/\x00<x:xmpmeta " + words + b"/>")
+
+
+CLIP_LENGTH = str(len(j.CLIP)).encode()
+TOLD: dict[str, Callable[[], bytes]] = {
+    "MPF": lambda: told(mpf=1, behind=s.jpeg() + j.SECRET),
+    "motion photo, version 1": lambda: told(
+        xmp=b'GCamera:MicroVideoOffset="%s"' % CLIP_LENGTH, behind=j.CLIP
+    ),
+    "motion photo, version 2": lambda: told(
+        xmp=b'Item:Length="0" Item:Length="4"\nItem:Length="%s"' % CLIP_LENGTH, behind=b"GAIN" + j.CLIP
+    ),
+}
+WRONG: dict[str, Callable[[], bytes]] = {
+    "MPF, too far": lambda: told(mpf=9, behind=s.jpeg() + j.SECRET),
+    "MPF, at the last EOI": lambda: told(mpf=1 + len(s.jpeg()), behind=s.jpeg()),
+    "clip longer than the file": lambda: told(xmp=b'Item:Length="9999999999"', behind=j.CLIP),
+    "clip shorter than it is": lambda: told(xmp=b'Item:Length="3"', behind=j.CLIP),
+}
+
+
+@pytest.mark.parametrize("name", [*TOLD, *WRONG])
+def test_what_the_headers_say_changes_no_copy(name: str) -> None:
+    data = (TOLD | WRONG)[name]()
+    with_guess, without = both(data)
+    assert with_guess == without
+    assert with_guess is not None
+    assert j.SECRET not in with_guess[0]
+
+
+def test_a_photo_that_says_where_its_picture_ends_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
         raise AssertionError("planned in full")
 
     monkeypatch.setattr("medsnap.scrub.jpeg.plan", never)
-    assert clean(JPEGS["phone"]()).report.carriers
-    with pytest.raises(AssertionError):
-        clean(JPEGS["comment between scans"]())
+    for build in (JPEGS["phone"], *TOLD.values()):
+        assert clean(build()).report.carriers
+    for build in (JPEGS["comment between scans"], *WRONG.values()):
+        with pytest.raises(AssertionError):
+            clean(build())
 
 
 BAD: dict[str, Callable[[], bytes]] = {
