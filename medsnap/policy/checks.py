@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,13 +9,13 @@ from itertools import pairwise
 
 from medsnap.model.decision import Verb
 from medsnap.policy import sites
-from medsnap.policy.findings import LintFinding, Severity, meant, shown
+from medsnap.policy.findings import LintFinding, Severity
 from medsnap.policy.kinds import SEATS
 from medsnap.policy.table import DEFAULT_LABELS, NEVER_CLEARED
 from medsnap.policy.walk import Item
+from medsnap.policy.word_checks import WordChecks
 
 ENDS_SOON = timedelta(days=60)
-_CODE = re.compile(r"(SCT:)?[0-9]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,21 +161,8 @@ class Check:
                     yield self._say(item, "E220", message + " photos; add labels_enforced or leave it out")
 
     def _words(self) -> Iterator[LintFinding]:
-        vocabulary = self.own.get("vocabulary")
-        site = vocabulary.get("body_site") if vocabulary else None
-        called = site.get("also_called") if site else None
-        known = sites.packaged()
-        for word, term in (called or Item({}, "", 0)).entries():
-            target, already = known.find(str(term.value)), known.find(word)
-            if target is None and _CODE.fullmatch(str(term.value)):
-                yield self._say(term, "E120", f"'{term.value}' is no code of a body site")
-            elif target is None:
-                guess = meant(str(term.value), known.words())
-                yield self._say(
-                    term, "E121", f"'{shown(word)}' means '{shown(str(term.value))}', which is no term{guess}"
-                )
-            elif already is not None and already.code != target.code:
-                yield self._say(term, "E121", f"'{shown(word)}' is already a word for '{already.meaning}'")
+        for item, code, message in WordChecks(self.own, self.whole).run():
+            yield self._say(item, code, message)
 
     def _clearing(self) -> Iterator[LintFinding]:
         manifest = self.own.get("manifest")
@@ -187,7 +173,6 @@ class Check:
 
     def _rules(self) -> Iterator[LintFinding]:
         seen: dict[str, int] = {}
-        known = sites.packaged()
         for rule in (self.own.get("rules") or Item((), "", 0)).items():
             named, when = rule.get("id"), rule.get("when")
             if named is not None:
@@ -199,19 +184,6 @@ class Check:
                 seen.setdefault(name, named.line)
             if when is not None and not when.value:
                 yield self._say(when, "E107", "'when' is empty; a rule needs at least one fact")
-            body = when.get("body_site") if when else None
-            yield from (
-                self._site(word)
-                for word in (body.items() if body else ())
-                if known.find(str(word.value)) is None
-            )
-
-    def _site(self, word: Item) -> LintFinding:
-        text = str(word.value)
-        if _CODE.fullmatch(text):
-            return self._say(word, "E120", f"'{text}' is no code of a body site")
-        guess = meant(text, sites.packaged().words())
-        return self._say(word, "E102", f"unknown body site '{shown(text)}'{guess}")
 
     def _findable(self) -> Iterator[LintFinding]:
         """Warn of a feature that every view rules out: nothing and nobody would ever look for it."""

@@ -27,7 +27,7 @@ CODES: Final[dict[str, str]] = {
     "E107": "something required is missing",
     "E110": "needs 'to:'",
     "E111": "limits crossed",
-    "E120": "no code of a body site",
+    "E120": "a code is unknown, means something else than its term, or is in no chosen code set",
     "E121": "synonym points nowhere or at two terms",
     "E130": "seat missing, a person in two seats, or a key that is weak, shared or unproven",
     "E131": "more signatures asked for than the seat has people",

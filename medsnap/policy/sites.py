@@ -10,6 +10,8 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Final
 
+from medsnap.policy.findings import shown
+
 SIDES: Final = ("left", "right", "both")
 # SNOMED's own way to write a code with its term: 14975008 |Forearm|
 _CODED: Final = re.compile(r"(?:sct:)?([0-9]{5,18}) ?\|([^|]+)\|", re.ASCII)
@@ -71,8 +73,8 @@ class Sites:
             return None
         site = self.by_word.get(code)
         if site is None:
-            return f"{code} is no code of a body site"
-        return f"{code} is '{site.meaning}', not '{term}'" if term else None
+            return f"'{shown(words.strip())}' is no code of a body site"
+        return f"{code} is '{site.meaning}', not '{shown(term)}'" if term else None
 
     def words(self) -> Iterator[str]:
         """Go through all words that are known without a policy."""

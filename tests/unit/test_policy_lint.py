@@ -95,7 +95,7 @@ def without(start: str) -> str:
     return "".join(line for line in HEAD.splitlines(keepends=True) if not line.startswith(start))
 
 
-ITEM = "- {id: a, when: {view: x}, do: quarantine, because: b}\n"
+ITEM = "- {id: a, when: {view: overview}, do: quarantine, because: b}\n"
 
 
 def rule(old: str = "", new: str = "") -> str:
@@ -140,8 +140,8 @@ MISTAKES = [
     ("unknown role", swap("by: [desk]", "by: [dsk]"), "E102", "did you mean 'desk'"),
     ("unknown seat", swap("clinical:", "clincal:"), "E102", "did you mean 'clinical'"),
     ("unknown schema version", swap("medsnap: 1", "medsnap: 2"), "E102", "'2'"),
-    ("unknown department in a rule", rule("view: x", "department: wrd"), "E102", "'ward'"),
-    ("unknown site in a rule", rule("view: x", "body_site: forerm"), "E102", "'forearm'"),
+    ("unknown department in a rule", rule("view: overview", "department: wrd"), "E102", "'ward'"),
+    ("unknown site in a rule", rule("view: overview", "body_site: forerm"), "E102", "'forearm'"),
     ("yes and no are words", rule("because", "whole_study: true, because"), "E102", "'true'"),
     ("a date that is none", swap("2036-12-31", "2036-02-30"), "E104", "calendar"),
     ("a date in words", swap("2036-12-31", "31/12/2036"), "E104", "2026-09-01"),
@@ -154,12 +154,12 @@ MISTAKES = [
     ("no review", without("review"), "E107", "review"),
     ("first compartment", swap("general:     ", "open-to-all: "), "E107", "general"),
     ("a compartment that baseline needs", without("  safeguarding"), "E107", "baseline-1.yaml:"),
-    ("a rule without facts", rule("view: x", ""), "E107", "at least one fact"),
+    ("a rule without facts", rule("view: overview", ""), "E107", "at least one fact"),
     ("thresholds crossed", HEAD + "detection: {certain_at: 0.1}\n", "E111", "above"),
     ("dates crossed", swap("until: 2036", "until: 2025"), "E111", "before"),
     ("a synonym for nothing", called("tum", "abdmen"), "E121", "'abdomen'"),
     ("a code that is none", called("tum", "'123456'"), "E120", "'123456'"),
-    ("a code in a rule", rule("view: x", "body_site: 'SCT:99'"), "E120", "'SCT:99'"),
+    ("a code in a rule", rule("view: overview", "body_site: 'SCT:99'"), "E120", "'SCT:99'"),
     ("a synonym for two", called("forearm", "hand"), "E121", "Forearm"),
     ("a seat is missing", swap("ehr: [c.three], ", ""), "E130", "'ehr'"),
     ("a person in two seats", swap("[c.three]", "[a.one]"), "E130", "'a.one'"),
