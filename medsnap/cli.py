@@ -63,6 +63,11 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("key", "A person's lines for the keyring; makes a key.", "medsnap.commands.policy_key:key"),
         Entry("pin", "Let a vault go by a root policy and a keyring.", "medsnap.commands.policy_key:pin"),
     )),
+    Group("consent", "What patients agreed to, and took back.", (
+        Entry("import", "Record a register of consents in the vault.", "medsnap.commands.consent:import_"),
+        Entry("withdraw", "Record a withdrawal; list what left for that purpose.", "medsnap.commands.consent:withdraw"),
+        Entry("ls", "List what the vault's register says.", "medsnap.commands.consent:ls"),
+    )),
     Group("device", "What the inventory knows of phones and tablets.", (
         Entry("import", "Make the inventory of a device manager's export.", "medsnap.commands.device_import:import_"),
         Entry("ls", "List the devices of the inventory.", "medsnap.commands.device:ls"),

@@ -22,6 +22,7 @@ DEFAULTS: dict[str, str] = {
     "cache": "",
     "devices": "",
     "people": "",
+    "consent": "",
     "jobs": "0",
     "site.name": "",
     "site.oid": "",

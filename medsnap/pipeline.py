@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from medsnap import __released__, __version__, match, scrub
 from medsnap.errors import Malformed, NotClean, TooLarge, Unsupported
-from medsnap.formats import embedded
 from medsnap.intake import camera, devices, people, sources
 from medsnap.intake.reading import digest_of, mapped, opened, rewritten, whole
+from medsnap.model.consent import Register, joined
 from medsnap.model.decision import Decision, Evidence, LeakSign, Person, Software, Verb
 from medsnap.model.finding import Finding, Reading, State
 from medsnap.model.outcome import Done, Failed, Held, Outcome
@@ -113,7 +113,7 @@ def examine(
         sha256=Sha256(hashlib.sha256(data).hexdigest()),
         size=len(data),
         facts=facts,
-        signs=sources.signs(candidate, facts, xmp_of(data, media)),
+        signs=sources.found(candidate, facts, data),
     )
     try:
         scrubbed = scrub.clean(data, media, keep=keep, verify_pixels=verify_pixels)
@@ -132,14 +132,6 @@ def examine(
     look = detectors.look(clean, media)
     size = (look.width, look.height)
     return replace(found, findings=look.findings, readings=look.readings, upright_size=size)
-
-
-def xmp_of(data: Buffer, media: MediaType) -> bytes | None:
-    """Return the XMP packet where the container can be read; it is only evidence here."""
-    try:
-        return embedded.xmp(data, media)
-    except (Malformed, Unsupported, TooLarge):
-        return None
 
 
 def _examine_clip(candidate: Candidate) -> Examination:
@@ -176,6 +168,7 @@ class Rules:
     inventory: devices.Inventory | None = None
     people: people.People | None = None
     asset: str | None = None  # from --asset
+    consents: Register | None = None  # what patients agreed to, by --consent
     software: Software = THIS
 
     @property
@@ -234,7 +227,7 @@ def gather(rules: Rules, candidate: Candidate, seen: Examination, matched: Match
         operator=_operator(rules, matched, taken),
         listed=matched.listed,
         manifest_given=rules.manifest is not None,
-        consent=matched.consent,
+        consent=joined(matched.consent, rules.consents, matched.patient, rules.now.date()),
         media_understood=not seen.held,
         software=rules.software,
     )

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medsnap.commands._consents import brought
 from medsnap.commands._shared import Io
 from medsnap.errors import InputMissing, UsageError
+from medsnap.model.consent import register
 from medsnap.model.decision import Decision
 from medsnap.model.outcome import Done, Failed, Held, Outcome, RunSummary, Skipped
 from medsnap.report.page import Block, Facts, Line, Table, Tone
@@ -59,8 +61,13 @@ def rules(
     devices: Path | None,
     people: Path | None,
     asset: str | None,
+    consent: Path | None = None,
+    dumps: Sequence[Path] = (),
 ) -> Rules:
-    """Load all that the run brings along. Raises PolicyError, ConfigError with file, line, column."""
+    """Load all that the run brings along. Raises PolicyError, ConfigError with file, line, column.
+
+    `dumps` are the folders that are taken in: a consent register must not lie there.
+    """
     from medsnap.intake import devices as inventories
     from medsnap.intake import people as staff
     from medsnap.match import manifest as manifests
@@ -71,6 +78,7 @@ def rules(
     loaded = _policy(io, chosen)
     named = devices if devices is not None else io.settings.path("devices")
     known = people if people is not None else io.settings.path("people")
+    consents = brought(io, consent, dumps)
     return Rules(
         policy=loaded,
         now=now,
@@ -78,6 +86,7 @@ def rules(
         inventory=inventories.load(named) if named is not None else None,
         people=staff.load(known) if known is not None else None,
         asset=asset,
+        consents=register(consents) if consents else None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medsnap.commands import _consents
 from medsnap.commands._in_force import of_decided
 from medsnap.commands._photos import policy_path
 from medsnap.commands._shared import Io, Result, command
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from medsnap.export.ids import Numbering
     from medsnap.export.isolated import Preparer
     from medsnap.export.run import Exported
+    from medsnap.model.consent import Register
     from medsnap.model.photo import ObjectId, Sha256
     from medsnap.model.receipt import Identifiers
     from medsnap.model.record import PhotoRow
@@ -81,6 +83,7 @@ def export(
             "--policy", metavar="FILE", help="The policy that decided the photos, when it is no packaged one."
         ),
     ] = None,
+    consent: _consents.ConsentOption = None,
     vault: VaultOption = None,
     key_file: KeyOption = None,
 ) -> Result:
@@ -101,7 +104,8 @@ def export(
         known = of_decided(
             io, _policies(io, session.vault, policy or [], rows), session.vault, session.directory
         )
-        run = _Run(io=io, session=session, as_=as_, into=into, tally=tally)
+        agreed = _consents.known(io, session, consent)
+        run = _Run(io=io, session=session, as_=as_, into=into, tally=tally, agreed=agreed)
         leaving = list(run.sorted_out(rows, known, target))
         if io.dry_run:
             for one in leaving:
@@ -162,6 +166,7 @@ class _Run:
     as_: As
     into: Path
     tally: _Tally
+    agreed: Register  # what patients agreed to, as of today
 
     def sorted_out(
         self, rows: Sequence[PhotoRow], known: dict[str, Policy], name: str | None
@@ -178,6 +183,8 @@ class _Run:
             found = choose(row, policy, self.as_, name, self.io.now)
             if isinstance(found, Held):
                 self.hold(row, found.reason)
+            elif (reason := _consents.stopped(row, policy, found, self.agreed, self.io)) is not None:
+                self.hold(row, reason)
             else:
                 yield _Leaving(row=row, policy=policy, target=found)
 

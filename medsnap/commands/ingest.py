@@ -14,6 +14,7 @@ import typer
 
 from medsnap import __version__
 from medsnap.commands import _photos
+from medsnap.commands._consents import ConsentOption
 from medsnap.commands._deliver import Delivery, delivery
 from medsnap.commands._shared import Io, Result, command, writable
 from medsnap.commands._vault import VaultOption, log_of
@@ -42,6 +43,7 @@ def ingest(
     devices: _photos.DevicesOption = None,
     people: _photos.PeopleOption = None,
     asset: _photos.AssetOption = None,
+    consent: ConsentOption = None,
     export_to: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,7 +80,8 @@ def ingest(
     from medsnap import batch
     from medsnap.intake.limits import Limits
 
-    given = _photos.rules(io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset)
+    given = _photos.rules(io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset,
+                          consent=consent, dumps=paths)  # fmt: skip
     dump = batch.find(paths, Limits())
     given = surveyed(io, given, dump)
     lines = _Lines(report)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medsnap.commands import _forecast, _photos
+from medsnap.commands._consents import ConsentOption
 from medsnap.commands._shared import Io, Result, command
 from medsnap.errors import Exit
 from medsnap.model.decision import Verb
@@ -32,6 +33,7 @@ def scan(
     devices: _photos.DevicesOption = None,
     people: _photos.PeopleOption = None,
     asset: _photos.AssetOption = None,
+    consent: ConsentOption = None,
     models: _photos.ModelsOption = None,
     detect: _photos.DetectOption = True,
     jobs: _photos.JobsOption = None,
@@ -52,7 +54,8 @@ def scan(
 
       medsnap scan ./dump --policy hospital --format json
     """
-    rules = _photos.rules(io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset)
+    rules = _photos.rules(io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset,
+                          consent=consent, dumps=paths)  # fmt: skip
     found = _Look()
     ahead = _forecast.forecast(rules.policy) if forecast else None
     listed = []
@@ -86,6 +89,7 @@ def classify(
     devices: _photos.DevicesOption = None,
     people: _photos.PeopleOption = None,
     asset: _photos.AssetOption = None,
+    consent: ConsentOption = None,
     models: _photos.ModelsOption = None,
     jobs: _photos.JobsOption = None,
 ) -> Result:
@@ -101,7 +105,8 @@ def classify(
       medsnap classify wound.jpg --policy hospital
     """
     chosen = policy or io.settings.get("policy") or "baseline-1"
-    rules = _photos.rules(io, policy=chosen, manifest=manifest, devices=devices, people=people, asset=asset)
+    rules = _photos.rules(io, policy=chosen, manifest=manifest, devices=devices, people=people, asset=asset,
+                          consent=consent, dumps=paths)  # fmt: skip
     found = _Look()
     for judged, outcome in _judge(io, paths, rules, models=models, detect=True, jobs=jobs):
         found.add(judged, outcome)

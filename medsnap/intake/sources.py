@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from medsnap.errors import Malformed, TooLarge, Unsupported
+from medsnap.formats import embedded
 from medsnap.intake import leak_tables
 from medsnap.model.decision import LeakKind, LeakSign
 from medsnap.model.photo import Candidate, CaptureFacts, CompanionKind, Kind, MediaType
+from medsnap.model.rewrite import Buffer
 
 
 def signs(candidate: Candidate, facts: CaptureFacts, xmp: bytes | None) -> tuple[LeakSign, ...]:
@@ -19,7 +22,7 @@ def signs(candidate: Candidate, facts: CaptureFacts, xmp: bytes | None) -> tuple
     name = folders.pop()
     folders = folders or [candidate.source.path.parent.name]  # a file given by itself
     text = (xmp or b"")[: 1 << 20].decode("utf-8", "replace")
-    found = [
+    every = [
         *_named(LeakKind.MESSAGING_APP, leak_tables.MESSENGERS, folders, name),
         *_named(LeakKind.CLOUD_COPY, leak_tables.CLOUDS, folders, name),
         *_companions(candidate),
@@ -27,7 +30,19 @@ def signs(candidate: Candidate, facts: CaptureFacts, xmp: bytes | None) -> tuple
         *_edited(facts, text),
         *_bare(candidate, facts),
     ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(every))
+
+
+def found(candidate: Candidate, facts: CaptureFacts, data: Buffer) -> tuple[LeakSign, ...]:
+    """List the signs of a photo whose bytes are at hand; what cannot be read is no evidence here."""
+    return signs(candidate, facts, _xmp(data, candidate.media))
+
+
+def _xmp(data: Buffer, media: MediaType) -> bytes | None:
+    try:
+        return embedded.xmp(data, media)
+    except (Malformed, Unsupported, TooLarge):
+        return None
 
 
 def _named(

@@ -86,15 +86,23 @@ def use(text: str) -> str:
     return found
 
 
-def whose(number: str, issuer: str) -> tuple[str, str]:
-    """Read a patient's number and issuer of the command line. Raises UsageError, without the number."""
+def number(text: str) -> str:
+    """Read a patient's number of the command line. Raises UsageError, which does not repeat it."""
     try:
-        mrn, by = fields.number(number.strip()), fields.issuer(issuer.strip())
+        mrn = fields.number(text.strip())
     except ValueError as misfit:
-        raise UsageError(f"the patient's number or its issuer: {misfit}") from None
+        raise UsageError(f"the patient's number: {misfit}") from None
     if not mrn:
         raise UsageError("the patient's number is empty")
-    return mrn, by or ""
+    return mrn
+
+
+def issuer(text: str) -> str:
+    """Read who gave a number, as the manifest does; "" for nobody. Raises UsageError."""
+    try:
+        return fields.issuer(text.strip()) or ""
+    except ValueError as misfit:
+        raise UsageError(f"the issuer: {misfit}") from None
 
 
 def _consent(source: Table, row: Row, today: date, issuer: str) -> Consent:

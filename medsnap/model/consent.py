@@ -104,6 +104,11 @@ def overlay(own: Pairs, said: Pairs) -> Pairs:
     return tuple(dict.fromkeys((*kept, *said)))
 
 
+def joined(own: Pairs, consents: Register | None, patient: Patient | None, today: date) -> Pairs:
+    """Join a photo's own consent with what a register says of its patient today, if there is one."""
+    return own if consents is None else overlay(own, consents.said(patient, today))
+
+
 STOPS: Final = frozenset({"refused", "withdrawn", "no", "declined"})
 
 
