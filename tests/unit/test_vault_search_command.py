@@ -27,9 +27,8 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Decided:
     for name in ("MEDSNAP_STATE", "MEDSNAP_CACHE"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     made = decided(tmp_path, tmp_path / "medsnap_state")
-    made.add(
-        [ordinary(), ordinary(), ordinary(**given({"face": 0.99})), ordinary(**given({"text": State.SEEN}))]
-    )
+    made.add([ordinary(), ordinary(), ordinary(**given({"face": 0.99}))])
+    made.add([ordinary(**given({"text": State.SEEN}))])
     monkeypatch.setenv("MEDSNAP_VAULT", str(made.vault))
     monkeypatch.setenv("MEDSNAP_KEY_FILE", str(made.owner))
     return made
