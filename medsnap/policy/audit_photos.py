@@ -8,7 +8,7 @@ from medsnap.model.decision import Verb
 from medsnap.model.finding import State
 from medsnap.model.record import PhotoRow
 from medsnap.policy.auditing import Answer, Case, Verdict, judge, photos_said
-from medsnap.policy.sites import normal
+from medsnap.policy.sites import SIDES, normal
 
 
 def filed_soon(case: Case) -> Answer:
@@ -59,7 +59,8 @@ def terms(case: Case) -> Answer:
 
     def bad(row: PhotoRow) -> bool:
         said = row.match.description
-        unknown = said.body_site and words.sites.find(said.body_site) is None
+        site = words.sites.find(said.body_site)
+        unknown = said.body_site and (site is None or not words.sites.lists(site))
         view = said.view and words.view and normal(said.view) not in words.view
         reason = said.reason and words.reason and normal(said.reason) not in words.reason
         return bool(unknown or view or reason)
@@ -72,12 +73,14 @@ def terms(case: Case) -> Answer:
 
 
 def sides(case: Case) -> Answer:
-    """V4: a side at a site that has none."""
+    """V4: a side at a site in the midline, or another one than its term says."""
     sites = case.policy.vocabulary.sites
 
     def bad(row: PhotoRow) -> bool:
-        site = sites.find(row.match.description.body_site)
-        return site is not None and not site.paired and row.match.description.laterality in ("left", "right")
+        site, side = sites.find(row.match.description.body_site), row.match.description.laterality
+        if site is None or side not in SIDES:
+            return False
+        return site.midline or site.laterality not in (None, side)
 
     found = [p.object for p in case.photos if bad(p.row)]
     todo = "ask the clinician; correct the manifest"

@@ -176,7 +176,7 @@ SHOWN: dict[str, Shown] = {
     "V2": Shown(bad=worded(view="sideways"), good=worded(view="close-up"), verdict=WARN),
     "V3": Shown(bad=worded(body_site="forarm"), good=worded(body_site="forearm")),
     "V4": Shown(
-        bad=worded(body_site="abdomen", laterality="left"), good=worded(laterality="left"), verdict=WARN
+        bad=worded(body_site="nose", laterality="left"), good=worded(laterality="left"), verdict=WARN
     ),
     "F1": Shown(bad=lambda: plain(unsaid(photo()))),
     "F2": feature("face", 0.93),
