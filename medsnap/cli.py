@@ -39,7 +39,7 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("ls", "List and search the photos that you may know of.", "medsnap.commands.vault_ls:ls"),
         Entry("show", "Show all that is known of one photo.", "medsnap.commands.vault:show"),
         Entry("open", "Open one photo; the opening is logged first.", "medsnap.commands.vault:open_"),
-        Entry("check", "Verify every seal and digest; needs no keys.", "medsnap.commands.vault:check"),
+        Entry("check", "Verify every seal and digest; needs no keys.", "medsnap.commands.vault_check:check"),
         Entry("reindex", "Make your catalogue anew from the batches.", "medsnap.commands.vault_reindex:reindex"),
         Entry("trust", "Pin a vault's root on this host, for ingest.", "medsnap.commands.vault:trust"),
         Group("member", "Who may open what: add, remove, list members.", (

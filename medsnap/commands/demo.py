@@ -153,7 +153,7 @@ def _print(page: Page) -> None:
 
 
 def _steps(show: _Show, day: DemoDay, policy: Path) -> None:
-    from medsnap.commands import audit, export, ingest, scan, vault
+    from medsnap.commands import audit, export, ingest, scan, vault, vault_check, vault_ls
 
     place, keys = show.place, show.place / "keys"
     keys.mkdir(mode=0o700)
@@ -185,7 +185,7 @@ def _steps(show: _Show, day: DemoDay, policy: Path) -> None:
         **run,
         export_to=[f"ehr={place / 'to-ehr'}"],
     )
-    show.step("What the owner of the key may know of", vault.ls, "vault ls")
+    show.step("What the owner of the key may know of", vault_ls.ls, "vault ls")
     show.step(
         "The same photos for the image archive, as DICOM",
         export.export,
@@ -195,7 +195,7 @@ def _steps(show: _Show, day: DemoDay, policy: Path) -> None:
         into=place / "to-pacs",
         policy=[policy],
     )
-    show.step("Is every seal whole?", vault.check, "vault check")
+    show.step("Is every seal whole?", vault_check.check, "vault check")
     show.step("Has anybody rewritten the log?", audit.verify, "audit verify")
 
 

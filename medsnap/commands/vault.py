@@ -1,9 +1,7 @@
-"""`medsnap vault`: make, show, open, check, trust."""
+"""`medsnap vault`: make, show, open, trust."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +9,9 @@ import typer
 
 from medsnap.commands._release import release
 from medsnap.commands._shared import Io, Result, command, writable
-from medsnap.commands._vault import KeyOption, VaultOption, log_of, member, record
+from medsnap.commands._vault import KeyOption, VaultOption, member, record
 from medsnap.commands._vault_init import init
-from medsnap.errors import CannotCreate, Exit, NotFound
+from medsnap.errors import CannotCreate, NotFound
 from medsnap.model.event import Action
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from medsnap.model.record import PhotoRow
     from medsnap.vault.session import Session
 
-__all__ = ["check", "init", "open_", "show", "trust"]
+__all__ = ["init", "open_", "show", "trust"]
 
 Id = Annotated[
     str,
@@ -129,89 +127,6 @@ def _row_or_refusal(io: Io, session: Session, photo: str) -> PhotoRow:
         # what was typed goes into the log only when it is an id: it could be a name
         record(io, session, Action.OPEN_REFUSED, objects=(photo,) if is_id(photo) else (), outcome=absent.id)
         raise
-
-
-@command()
-def check(io: Io, vault: VaultOption = None) -> Result:
-    """Verify signatures, digests and what belongs together; needs no keys and changes nothing.
-
-    Examples:
-
-      medsnap vault check --vault /srv/vault
-    """
-    from medsnap.audit import store
-    from medsnap.errors import MedsnapError
-    from medsnap.vault import check as checking
-    from medsnap.vault import directory, host
-    from medsnap.vault.reader import Problem
-
-    place = io.need(vault, "vault", "--vault")
-    signed = directory.load(place)
-    folder = io.settings.state / signed.directory.vault
-    pinned = host.read_pin(folder).root if (folder / host.PIN).is_file() else None
-    trouble: list[Problem] = []
-    logged = None
-    with _at_rest(place):
-        try:
-            logged = set(store.commits(log_of(place, signed.directory)))
-        except MedsnapError as fault:
-            trouble.append(Problem(fault.where or "log", fault.message))
-        report = checking.check(place, root_vkey=pinned, logged=logged, waiting=_waiting(folder))
-    problems = [*report.problems, *trouble]
-    for problem in problems:
-        io.record({"type": "problem", "where": problem.where, "what": problem.what})
-    counts = {"commits": report.commits, "batches": report.batches, "objects": report.objects}
-    good = not problems
-    verdict = Line(
-        "Everything fits." if good else f"{len(problems)} problems.", Tone.GOOD if good else Tone.BAD
-    )
-    root = "pinned on this machine" if pinned else "not pinned here: checked against the root it names itself"
-    page: list[Block] = [verdict, Facts((*((k, str(v)) for k, v in counts.items()), ("root key", root)))]
-    if report.waiting:
-        page.append(Line(f"{report.waiting} objects wait for the next ingest run to commit them.", Tone.WARN))
-    if problems:
-        page.append(
-            Table(columns=("where", "what"), rows=tuple((p.where, p.what) for p in problems), wide="what")
-        )
-        page.append(
-            Line(
-                "Nothing was changed. Put what is named here back from a copy of the vault; "
-                "medsnap audit ls says who did what."
-            )
-        )
-    data = {"ok": good, **counts, "waiting": report.waiting, "root_pinned": bool(pinned)}
-    return Result(page=tuple(page), data=data, exit=Exit.OK if good else Exit.INTEGRITY, records="problems")
-
-
-def _waiting(folder: Path) -> frozenset[str]:
-    """Ids in this host's journal: a run that was cut off left them, the next one deals with them."""
-    from medsnap.vault.host import JOURNAL
-    from medsnap.vault.journal import Journal
-
-    if not (folder / JOURNAL).is_file():
-        return frozenset()
-    journal = Journal(folder / JOURNAL)
-    try:
-        rows = {str(o.object) for row in journal.pending() for o in row.objects}
-        opening = journal.opening()
-        half = {opening.commit, *opening.batches} if opening else set()
-        return frozenset(rows | half | set(journal.intents()))
-    finally:
-        journal.close()
-
-
-@contextlib.contextmanager
-def _at_rest(vault: Path) -> Iterator[None]:
-    """Keep ingest out while checking, else its half-made commit would look like damage. Raises Locked."""
-    from medsnap.platform import kernel_lock
-    from medsnap.vault.writer import LOCK
-
-    with contextlib.ExitStack() as held:
-        # a copy on a read-only medium, or somebody else's vault: nobody to keep out, or no right to
-        with contextlib.suppress(OSError):
-            if (vault / LOCK).exists():  # else nobody has ever added here, and check changes nothing
-                held.enter_context(kernel_lock(vault / LOCK, what="the vault"))
-        yield
 
 
 @command()

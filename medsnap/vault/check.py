@@ -1,32 +1,44 @@
-"""Check a vault without keys: signatures, digests, what is missing, what belongs to nothing."""
+"""Check a vault without keys: signatures, digests, rights, what is missing, what belongs to nothing."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medsnap.errors import MedsnapError, Tampered
+from medsnap.errors import KeyRefused, MedsnapError, Tampered
 from medsnap.model.photo import ObjectId, Sha256
-from medsnap.vault import commits, objects
+from medsnap.vault import commits, objects, policies
 from medsnap.vault.commits import SignedCommit
-from medsnap.vault.directory import FILE, Directory, load, verify
+from medsnap.vault.directory import FILE, Directory, WriterVerb, load, verify
 from medsnap.vault.files import names, read_limited
 from medsnap.vault.ids import is_id
+from medsnap.vault.objects import ObjectDigests
 from medsnap.vault.reader import Problem
 from medsnap.vault.rings import MAX_RING
+from medsnap.vault.sample import Sample
 
 
 @dataclass(slots=True, kw_only=True)
 class CheckReport:
-    """What was checked, how much, and every problem with its place."""
+    """What was checked, how much, and every problem with its place.
+
+    `strays` are files that belong to nothing, by their path in the vault. `whole` says that every
+    commit could be read and none of the log is missing: only then is an object in no commit an
+    orphan for certain.
+    """
 
     commits: int = 0
     batches: int = 0
-    objects: int = 0
-    waiting: int = 0  # objects in no commit: a run was cut off, or they are orphans
+    objects: int = 0  # that were hashed
+    waiting: int = 0  # objects of a run that was cut off
     problems: list[Problem] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    missing: dict[ObjectId, ObjectDigests] = field(default_factory=dict)
+    unlogged: list[SignedCommit] = field(default_factory=list)
+    whole: bool = True
 
     @property
     def good(self) -> bool:
@@ -37,41 +49,56 @@ class CheckReport:
         """Note a problem."""
         self.problems.append(Problem(where, what))
 
+    def stray(self, where: str, what: str) -> None:
+        """Note a file that belongs to nothing."""
+        self.strays.append(where)
+        self.add(where, what)
+
 
 def check(
     vault: Path,
     *,
     root_vkey: str | None = None,
-    logged: AbstractSet[Sha256] | None = None,
+    lowest: int = 0,
+    logged: Iterable[Sha256] | None = None,
     waiting: AbstractSet[str] = frozenset(),
+    sample: Sample | None = None,
 ) -> CheckReport:
     """Check everything that can be checked without keys; raises nothing for what is in the vault.
 
-    Without `root_vkey` the directory is checked against the root that it names itself. `logged`
-    are the commit hashes of the audit log: each must have its commit and each commit its entry.
-    `waiting` are ids in this host's journal (objects, batches, a commit): an interrupted run left
-    them and the next one deals with them.
+    Without `root_vkey` the directory is checked against the root that it names itself; one below
+    version `lowest` was put back. `logged` are the commit hashes of the audit log, in its order:
+    each must have its commit and each commit its entry. `waiting` are ids in this host's journal
+    (objects, batches, a commit): an interrupted run left them and the next one deals with them.
+    With a `sample` only its objects are hashed; that the others are there is looked at even so.
     """
     report = CheckReport()
-    directory = _directory(vault, root_vkey, report)
+    directory = _directory(vault, root_vkey, lowest, report)
     if directory is None:
+        report.whole = False
         return report
     _rings(vault, directory, report)
     found = _commits(vault, directory, report)
-    _batches(vault, found, waiting, report)
-    _objects(vault, found, waiting, report)
     if logged is not None:
-        _log(found, logged, waiting, report)
+        place = {sha256: n for n, sha256 in enumerate(logged)}
+        _log(found, place, waiting, report)
+        _rights(found, place, report)
+    _batches(vault, found, waiting, report)
+    _objects(vault, found, waiting, report, sample)
+    _policies(vault, report)
     return report
 
 
-def _directory(vault: Path, root_vkey: str | None, report: CheckReport) -> Directory | None:
+def _directory(vault: Path, root_vkey: str | None, lowest: int, report: CheckReport) -> Directory | None:
     try:
         signed = load(vault)
-        return verify(signed.data, root_vkey=root_vkey or signed.directory.root)
+        directory = verify(signed.data, root_vkey=root_vkey or signed.directory.root)
+        if directory.version < lowest:
+            raise KeyRefused(f"is older (version {directory.version}) than one seen before ({lowest})")
     except MedsnapError as problem:
         report.add(FILE, problem.message)
         return None
+    return directory
 
 
 def _rings(vault: Path, directory: Directory, report: CheckReport) -> None:
@@ -87,7 +114,7 @@ def _rings(vault: Path, directory: Directory, report: CheckReport) -> None:
             report.add(f"keys/{name}", "a ring is not the file that the directory names")
     for name in names(vault / "keys"):
         if name not in wanted:
-            report.add(f"keys/{name}", "a ring that the directory does not name")
+            report.stray(f"keys/{name}", "a ring that the directory does not name")
 
 
 def _commits(vault: Path, directory: Directory, report: CheckReport) -> list[SignedCommit]:
@@ -98,9 +125,37 @@ def _commits(vault: Path, directory: Directory, report: CheckReport) -> list[Sig
                 raise Tampered("is no commit's name")
             found.append(commits.read(vault, name, directory))
         except MedsnapError as problem:
+            report.whole = False
             report.add(f"commits/{name}", problem.message)
     report.commits = len(found)
     return found
+
+
+def _log(
+    found: list[SignedCommit],
+    place: Mapping[Sha256, int],
+    waiting: AbstractSet[str],
+    report: CheckReport,
+) -> None:
+    hashes = {signed.sha256: signed for signed in found}
+    for sha256, signed in hashes.items():
+        if sha256 not in place and signed.commit.commit not in waiting:
+            report.unlogged.append(signed)
+            report.add(f"commits/{signed.commit.commit}", "a commit that the audit log does not know")
+    for sha256 in sorted(place.keys() - set(hashes)):
+        report.whole = False
+        report.add("log", f"a commit of the log is missing or changed: {sha256}")
+
+
+def _rights(found: list[SignedCommit], place: Mapping[Sha256, int], report: CheckReport) -> None:
+    """Name commits of keys that had no right to them; what stands in sealed batches needs keys."""
+    for signed in found:
+        verbs = signed.writer.verbs_at(place.get(signed.sha256))
+        where = f"commits/{signed.commit.commit}"
+        if signed.commit.objects and WriterVerb.ADD not in verbs:
+            report.add(where, f"photos were added by the key of '{signed.writer.name}', which may not")
+        elif not verbs:
+            report.add(where, f"was written by the key of '{signed.writer.name}', which was retired")
 
 
 def _batches(vault: Path, found: list[SignedCommit], waiting: AbstractSet[str], report: CheckReport) -> None:
@@ -115,47 +170,65 @@ def _batches(vault: Path, found: list[SignedCommit], waiting: AbstractSet[str], 
                 report.add(f"batches/{ref.batch}", problem.message)
     for name in names(vault / "batches"):
         if name not in wanted and name not in waiting:
-            report.add(f"batches/{name}", "a batch in no commit")
+            report.stray(f"batches/{name}", "a batch in no commit")
 
 
-def _objects(vault: Path, found: list[SignedCommit], waiting: AbstractSet[str], report: CheckReport) -> None:
-    wanted = {d.object: d for signed in found for d in signed.commit.objects}
-    for object_id, expected in wanted.items():
-        where = f"objects/{object_id[:2]}/{object_id}"
-        try:
-            actual = objects.digests_of(vault, object_id)
-        except FileNotFoundError:
-            report.add(where, "an object is missing")
-            continue
-        except (MedsnapError, OSError) as problem:
-            text = problem.message if isinstance(problem, MedsnapError) else "cannot be read"
-            report.add(where, text)
-            continue
-        report.objects += 1
-        if actual.payload != expected.payload:
-            report.add(where, "an object was changed: its payload is another")
-        elif actual.header != expected.header:
-            report.add(where, "an object was changed: its header is another")
-    for folder in names(vault / "objects"):
-        for name in names(vault / "objects" / folder):
-            where = f"objects/{folder}/{name}"
-            if not is_id(name) or name[:2] != folder:
-                report.add(where, "is no object's name")
-            elif name in waiting:
-                report.waiting += 1
-            elif ObjectId(name) not in wanted:
-                report.add(where, "an orphan: an object in no commit; it may be the only copy, keep it")
-
-
-def _log(
+def _objects(
+    vault: Path,
     found: list[SignedCommit],
-    logged: AbstractSet[Sha256],
     waiting: AbstractSet[str],
     report: CheckReport,
+    sample: Sample | None,
 ) -> None:
-    hashes = {signed.sha256: signed for signed in found}
-    for sha256, signed in hashes.items():
-        if sha256 not in logged and signed.commit.commit not in waiting:
-            report.add(f"commits/{signed.commit.commit}", "a commit that the audit log does not know")
-    for sha256 in sorted(logged - set(hashes)):
-        report.add("log", f"a commit of the log is missing or changed: {sha256}")
+    wanted = {d.object: d for signed in found for d in signed.commit.objects}
+    there = {
+        f"{folder}/{name}"
+        for folder in names(vault / "objects")
+        for name in names(vault / "objects" / folder)
+    }
+    for object_id, expected in wanted.items():
+        place = f"{object_id[:2]}/{object_id}"
+        if place not in there:
+            report.missing[object_id] = expected
+            report.add(f"objects/{place}", "an object is missing")
+        elif sample is None or sample.takes(object_id):
+            _object(vault, expected, f"objects/{place}", report)
+    for place in sorted(there):
+        folder, _, name = place.partition("/")
+        where = f"objects/{place}"
+        if not is_id(name) or name[:2] != folder:
+            report.stray(where, "is no object's name")
+        elif ObjectId(name) in wanted:
+            continue
+        elif name in waiting:
+            report.waiting += 1
+        else:
+            report.stray(where, "an orphan: an object in no commit; it may be the only copy, keep it")
+
+
+def _object(vault: Path, expected: ObjectDigests, where: str, report: CheckReport) -> None:
+    try:
+        actual = objects.digests_of(vault, expected.object)
+    except (MedsnapError, OSError) as problem:
+        report.add(where, problem.message if isinstance(problem, MedsnapError) else "cannot be read")
+        return
+    report.objects += 1
+    if actual.payload != expected.payload:
+        report.add(where, "an object was changed: its payload is another")
+    elif actual.header != expected.header:
+        report.add(where, "an object was changed: its header is another")
+
+
+def _policies(vault: Path, report: CheckReport) -> None:
+    for name in names(vault / policies.FOLDER):
+        where = f"{policies.FOLDER}/{name}"
+        digest, _, kind = name.partition(".")
+        try:
+            if kind not in ("yaml", "sig"):
+                raise Tampered("is no policy's name")
+            if kind == "yaml":
+                policies.recall(vault, digest)
+            else:
+                policies.recall_signatures(vault, digest)
+        except MedsnapError as problem:
+            report.add(where, problem.message)

@@ -125,9 +125,13 @@ def header_digest(source: BinaryIO, *, where: str) -> Sha256:
 
 def digests_of(vault: Path, object_id: ObjectId) -> ObjectDigests:
     """Hash an object as it lies in the vault, without keys. Raises Tampered, or FileNotFoundError."""
+    return digests_at(path_of(vault, object_id), object_id)
+
+
+def digests_at(path: Path, object_id: ObjectId) -> ObjectDigests:
+    """Hash an object that lies anywhere. Raises Tampered, or FileNotFoundError."""
     from medsnap.crypto.age import payload_digest
 
-    path = path_of(vault, object_id)
     with path.open("rb") as handle:
         header = header_digest(handle, where=str(path))
         handle.seek(0)

@@ -1,0 +1,103 @@
+"""What a check found, for people and programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medsnap.commands._shared import Io, Result
+from medsnap.errors import Exit
+from medsnap.report.page import Block, Facts, Line, Table, Tone
+
+if TYPE_CHECKING:
+    from medsnap.commands._at_rest import LogFound
+    from medsnap.vault.check import CheckReport
+    from medsnap.vault.check_open import Opened
+    from medsnap.vault.reader import Problem
+    from medsnap.vault.repair import Plan
+    from medsnap.vault.sample import Sample
+
+
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """All that a check found out; `by` says who vouches for the directory's root."""
+
+    report: CheckReport
+    log: LogFound
+    waiting: frozenset[str]
+    by: str
+    pinned: bool
+    plan: Plan | None = None
+    opened: Opened | None = None
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong, each once."""
+        opened = self.opened.problems if self.opened else ()
+        return list(dict.fromkeys((*self.report.problems, *self.log.problems, *opened)))
+
+
+def result(io: Io, found: Found, share: Sample | None) -> Result:
+    """Make page, records and exit code of a check."""
+    report, opened, plan, problems = found.report, found.opened, found.plan, found.problems
+    for problem in problems:
+        io.record({"type": "problem", "where": problem.where, "what": problem.what})
+    for move in plan.moves if plan else ():
+        io.record({"type": "move", "from": move.source, "to": move.target, "done": not io.dry_run})
+    counts = {"commits": report.commits, "batches": report.batches, "objects": report.objects}
+    good = not problems
+    facts = [
+        *((k, str(v)) for k, v in counts.items()),
+        ("log entries", str(found.log.size)),
+        ("root key", found.by),
+    ]
+    if share is not None:
+        facts.append(("sample", f"{share.percent:g}%, seed {share.seed}"))
+    if opened is not None:
+        facts.append(("opened", f"{opened.photos} photos, {opened.clips} clips, {len(opened.failed)} failed"))
+    verdict = "Everything fits." if good else f"{len(problems)} problem{'' if len(problems) == 1 else 's'}."
+    page: list[Block] = [Line(verdict, Tone.GOOD if good else Tone.BAD), Facts(tuple(facts))]
+    if report.waiting:
+        page.append(Line(f"{report.waiting} objects wait for the next ingest run to commit them.", Tone.WARN))
+    page += _moved(io, plan) + _named(problems, plan)
+    data = {
+        "ok": good,
+        **counts,
+        "waiting": report.waiting,
+        "log": found.log.size,
+        "remembered": found.log.remembered,
+        "root_pinned": found.pinned,
+        "sample": {"percent": share.percent, "seed": share.seed} if share else None,
+        "opened": {"photos": opened.photos, "clips": opened.clips, "failed": opened.failed}
+        if opened
+        else None,
+        "moved": len(plan.moves) if plan and not io.dry_run else 0,
+        "left": list(plan.left) if plan else [],
+    }
+    return Result(page=tuple(page), data=data, exit=Exit.OK if good else Exit.INTEGRITY, records="problems")
+
+
+def _moved(io: Io, plan: Plan | None) -> list[Block]:
+    if plan is None:
+        return []
+    would = "would be moved" if io.dry_run else "moved; nothing was deleted"
+    page: list[Block] = [Line(f"{len(plan.moves)} files {would}.")]
+    if plan.moves:
+        page.append(
+            Table(columns=("from", "to"), rows=tuple((m.source, m.target) for m in plan.moves), wide="to")
+        )
+    if plan.left:
+        text = f"{len(plan.left)} files stay where they are: a commit is missing or broken and may name them."
+        page.append(Line(text, Tone.WARN))
+    return page
+
+
+def _named(problems: list[Problem], plan: Plan | None) -> list[Block]:
+    if not problems:
+        return []
+    rows = tuple((p.where, p.what) for p in problems)
+    told = "Put what is named here back from a copy of the vault; medsnap audit ls says who did what."
+    return [
+        Table(columns=("where", "what"), rows=rows, wide="what"),
+        Line(told if plan is not None else f"Nothing was changed. {told}"),
+    ]

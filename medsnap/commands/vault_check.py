@@ -1,0 +1,192 @@
+"""`medsnap vault check`: all that can be verified, without keys or with them; and what to mend."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medsnap.commands._at_rest import at_rest, directory_at, look_at_log, pin_of, waiting_here
+from medsnap.commands._check_page import Found, result
+from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._vault import KeyOption, VaultOption, find_keys, member, record
+from medsnap.errors import KeyRefused, UsageError
+from medsnap.model.event import Action
+
+if TYPE_CHECKING:
+    from medsnap.vault.check_open import Opened
+    from medsnap.vault.keys import Keys
+    from medsnap.vault.repair import Plan
+    from medsnap.vault.sample import Sample
+
+
+@command(dry_run=True)
+def check(
+    io: Io,
+    vault: VaultOption = None,
+    *,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Open every photo that your key opens and compare it.")
+    ] = False,
+    sample: Annotated[
+        str, typer.Option("--sample", metavar="N%", help="Hash (and open) only this share of the photos.")
+    ] = "",
+    seed: Annotated[
+        str, typer.Option("--seed", metavar="TEXT", help="Which share; without it the day chooses.")
+    ] = "",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Put aside what belongs to nothing; nothing is deleted.")
+    ] = False,
+    key_file: KeyOption = None,
+) -> Result:
+    """Verify signatures, digests, the audit log and what belongs together. It needs no keys.
+
+    Without --repair the vault is not changed. --open writes into the audit log that it was done, and
+    takes your key. --repair moves what belongs to nothing into tmp/ of the vault, puts back what lies
+    there by mistake, and with --open makes your catalogue anew; -n shows what it would do.
+
+    Examples:
+
+      medsnap vault check --vault /srv/vault
+
+      medsnap vault check --vault /srv/vault --open --sample 5% --key-file me.key
+
+      medsnap vault check --vault /srv/vault --repair -n
+    """
+    from medsnap.vault import sample as sampling
+
+    place = io.need(vault, "vault", "--vault")
+    if seed and not sample:
+        raise UsageError("--seed needs --sample", hint="--sample 5% --seed 2026-05-01")
+    if io.dry_run and not repair:
+        raise UsageError("--dry-run is for --repair", hint="without --repair nothing is changed anyway")
+    share = sampling.parse(sample, today=io.now.date(), seed=seed) if sample else None
+    target = _target(io, place, key_file, with_key=open_ or repair)
+    mending = repair and not io.dry_run
+    with _held(target, for_good=mending):
+        found = _look(target, share)
+        if repair:
+            plan = _mend(io, target, found)
+            if mending:
+                if open_:
+                    _enter_late(io, target, found, key_file)
+                found = _look(target, share)
+            found.plan = plan
+        if open_:
+            found.opened = _open(io, target, share, key_file, anew=mending)
+    return result(io, found, share)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """The vault to be checked, and by what its directory is judged."""
+
+    vault: Path
+    folder: Path  # of this host
+    root: str | None
+    by: str
+    lowest: int
+
+
+def _target(io: Io, vault: Path, key_file: Path | None, *, with_key: bool) -> _Target:
+    directory = directory_at(vault).directory
+    folder = io.settings.state / directory.vault
+    pin = pin_of(folder)
+    if pin is not None:
+        return _Target(
+            vault=vault, folder=folder, root=pin.root, by="pinned on this machine", lowest=pin.version
+        )
+    keys = _keys(io, vault, key_file) if with_key else None
+    if keys is not None and keys.root_vkey:
+        return _Target(vault=vault, folder=folder, root=keys.root_vkey, by="from the key file", lowest=0)
+    return _Target(
+        vault=vault,
+        folder=folder,
+        root=None,
+        by="not pinned here: checked against the root it names itself",
+        lowest=0,
+    )
+
+
+def _keys(io: Io, vault: Path, given: Path | None) -> Keys | None:
+    """Find the caller's keys; None when he named none and none lies in the usual places."""
+    try:
+        return find_keys(io, vault, given)
+    except KeyRefused:
+        if given is not None:
+            raise
+        return None
+
+
+@contextlib.contextmanager
+def _held(target: _Target, *, for_good: bool) -> Iterator[None]:
+    """Hold the vault's lock: as far as it goes for a look, for certain before anything is moved."""
+    if not for_good:
+        with at_rest(target.vault):
+            yield
+        return
+    from medsnap.platform import kernel_lock
+    from medsnap.vault.files import io_errors
+    from medsnap.vault.writer import LOCK
+
+    with contextlib.ExitStack() as held:
+        with io_errors(target.vault):
+            held.enter_context(kernel_lock(target.vault / LOCK, what="the vault"))
+        yield
+
+
+def _look(target: _Target, share: Sample | None) -> Found:
+    from medsnap.vault import check as checking
+
+    log = look_at_log(target.vault, directory_at(target.vault), target.folder)
+    waiting = waiting_here(target.folder)
+    report = checking.check(
+        target.vault,
+        root_vkey=target.root,
+        lowest=target.lowest,
+        logged=log.commits,
+        waiting=waiting,
+        sample=share,
+    )
+    if log.problems:
+        report.whole = False  # what the log would have named is not known
+    return Found(report=report, log=log, waiting=waiting, by=target.by, pinned=target.lowest > 0)
+
+
+def _mend(io: Io, target: _Target, found: Found) -> Plan:
+    """Move what belongs elsewhere. Raises KeyRefused for a vault whose directory nobody vouches for."""
+    from medsnap.vault import directory, repair
+
+    if target.root is None:
+        raise KeyRefused(
+            "nobody here vouches for this vault's directory, so nothing is moved by it",
+            hint="pin the root (medsnap vault trust) or give --key-file",
+        )
+    directory.verify(directory_at(target.vault).data, root_vkey=target.root)
+    plan = repair.plan(target.vault, found.report, found.waiting)
+    if not io.dry_run:
+        repair.carry_out(target.vault, plan)
+    return plan
+
+
+def _enter_late(io: Io, target: _Target, found: Found, key_file: Path | None) -> None:
+    """Enter commits of the caller's own key that a crash kept out of the log; nobody else's."""
+    with member(io, target.vault, key_file) as session:
+        for signed in found.report.unlogged:
+            if signed.writer.name == session.actor and signed.writer.verbs:
+                details = (("late", signed.commit.commit),)
+                record(io, session, Action.CHECK, details=details, commit=signed.sha256)
+
+
+def _open(io: Io, target: _Target, share: Sample | None, key_file: Path | None, *, anew: bool) -> Opened:
+    """Open photos with the caller's key; that it is done stands in the log before the first one."""
+    from medsnap.vault.check_open import open_all
+
+    details = (("sample", f"{share.percent:g}%"), ("seed", share.seed)) if share else ()
+    with member(io, target.vault, key_file, anew=anew) as session:
+        record(io, session, Action.CHECK, details=details)
+        return open_all(session.reader, share)
