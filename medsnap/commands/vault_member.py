@@ -57,11 +57,9 @@ def add(
 
     Examples:
 
-      medsnap vault member add a.sommer --recipient a.sommer.member --compartment general
-      --role clinical-staff --vault /srv/vault --root-key-file recovery.key
+      medsnap vault member add a.sommer --recipient a.member --compartment general --role clinical-staff
 
-      medsnap vault member add ehr --recipient ehr.member --compartment general --compartment identifiable
-      --verb receipt --verb log --vault /srv/vault --root-key-file recovery.key
+      medsnap vault member add ehr --recipient ehr.member --compartment general --verb receipt --verb log
     """
     from medsnap.vault import membership
     from medsnap.vault.confirmed import confirmations
