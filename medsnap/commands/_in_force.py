@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medsnap.commands._lists import in_office
 from medsnap.commands._shared import Io
 from medsnap.errors import InputMissing
 
 if TYPE_CHECKING:
+    from medsnap.intake.people import People
     from medsnap.policy import Policy
     from medsnap.policy.keyring import Ring
     from medsnap.policy.signatures import Signature
@@ -64,7 +66,9 @@ def pinned_ring(vault: Path, directory: Directory) -> Ring | None:
     return keyring.load_text(text.decode("utf-8", "replace"), keyring.FILE)
 
 
-def judged(io: Io, policy: Policy, file: Path, vault: Path, directory: Directory) -> Standing:
+def judged(
+    io: Io, policy: Policy, file: Path, vault: Path, directory: Directory, *, people: People | None = None
+) -> Standing:
     """Judge a policy for a vault, and its parent; what is wrong with single signatures is warned of."""
     from dataclasses import replace
 
@@ -73,7 +77,8 @@ def judged(io: Io, policy: Policy, file: Path, vault: Path, directory: Directory
 
     ring = pinned_ring(vault, directory)
     found, problems = signatures(file, recall_signatures(vault, policy.ref.digest))
-    standing = stand(policy, pins(directory), ring, found, io.now)
+    office = in_office(io, people)
+    standing = stand(policy, pins(directory), ring, found, io.now, in_office=office)
     refused = standing.tally.refused if standing.tally else ()
     for problem in (*problems, *refused):
         io.warn(f"signature: {problem}")
@@ -81,7 +86,7 @@ def judged(io: Io, policy: Policy, file: Path, vault: Path, directory: Directory
         return standing
     ref = policy.parent.ref
     kept = recall_signatures(vault, ref.digest) + b"\n" + _of_parent(policy.parent, file)
-    above = stand(policy.parent, pins(directory), ring, signatures(None, kept)[0], io.now)
+    above = stand(policy.parent, pins(directory), ring, signatures(None, kept)[0], io.now, in_office=office)
     if above.why and not standing.why:
         return replace(standing, why=f"its parent {ref.policy} {ref.version} is not in force: {above.why}")
     return standing
@@ -130,7 +135,14 @@ def _under_current(io: Io, policy: Policy, file: Path, vault: Path, memory: Path
 
 
 def enforced(
-    io: Io, policy: Policy, file: Path, *, vault: Path, directory: Directory, memory: Path
+    io: Io,
+    policy: Policy,
+    file: Path,
+    *,
+    vault: Path,
+    directory: Directory,
+    memory: Path,
+    people: People | None = None,
 ) -> Policy:
     """Return the policy as it may decide in this vault; `memory` is the folder of versions seen.
 
@@ -145,7 +157,7 @@ def enforced(
     if policy.ref.policy == directory.policy_root:
         refuse_older(policy, directory.policy_lowest)
     policy = _under_current(io, policy, file, vault, memory)
-    standing = judged(io, policy, file, vault, directory)
+    standing = judged(io, policy, file, vault, directory, people=people)
     for digest, text in texts(policy):
         policies.keep(vault, digest, text.encode())
     if standing.in_force:
@@ -190,5 +202,6 @@ def of_decided(io: Io, found: dict[str, Policy], vault: Path, directory: Directo
     made = {}
     for digest, policy in found.items():
         kept = signatures(None, recall_signatures(vault, digest))[0]
-        made[digest] = enforce(policy, stand(policy, judged_by, ring, kept, io.now))
+        standing = stand(policy, judged_by, ring, kept, io.now, in_office=in_office(io))
+        made[digest] = enforce(policy, standing)
     return made

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medsnap.commands import _lists
 from medsnap.commands._consents import brought
 from medsnap.commands._shared import Io
 from medsnap.errors import InputMissing, UsageError
@@ -62,29 +63,27 @@ def rules(
     people: Path | None,
     asset: str | None,
     consent: Path | None = None,
-    dumps: Sequence[Path] = (),
+    paths: Sequence[Path] = (),
 ) -> Rules:
     """Load all that the run brings along. Raises PolicyError, ConfigError with file, line, column.
 
-    `dumps` are the folders that are taken in: a consent register must not lie there.
+    Raises UsageError where an administrator's list lies inside the dump (`paths`).
     """
-    from medsnap.intake import devices as inventories
-    from medsnap.intake import people as staff
     from medsnap.match import manifest as manifests
     from medsnap.pipeline import Rules
 
     chosen = policy_path(io, policy)
     now = io.now
     loaded = _policy(io, chosen)
-    named = devices if devices is not None else io.settings.path("devices")
-    known = people if people is not None else io.settings.path("people")
-    consents = brought(io, consent, dumps)
+    inventory = _lists.inventory(io, devices, paths)
+    _lists.warn_stale(io, loaded, inventory)
+    consents = brought(io, consent, paths)
     return Rules(
         policy=loaded,
         now=now,
         manifest=manifests.load(manifest) if manifest is not None else None,
-        inventory=inventories.load(named) if named is not None else None,
-        people=staff.load(known) if known is not None else None,
+        inventory=inventory,
+        people=_lists.people(io, people, paths),
         asset=asset,
         consents=register(consents) if consents else None,
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medsnap.commands._lists import in_office
 from medsnap.commands._shared import Io
 from medsnap.errors import MedsnapError, PolicyError
 from medsnap.report.page import Block, Facts, Line, Tone
@@ -86,7 +87,7 @@ def _missing(
     wanted = seats(policy)
     if ring is None or not wanted:
         return "the policy names nobody who signs waivers"
-    counted = tally(of_waiver(waiver), wanted, ring, found, io.now.date())
+    counted = tally(of_waiver(waiver), wanted, ring, found, io.now.date(), in_office=in_office(io))
     gaps = [f"{s.seat} ({len(s.signed)} of {s.needed})" for s in counted.seats if not s.complete]
     return "signatures are missing: " + ", ".join(gaps) if gaps else ""
 

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands import _photos
+from medsnap.commands import _lists, _photos
 from medsnap.commands._shared import Io, Result, command
 from medsnap.errors import Exit, InputMissing
-from medsnap.model.decision import Evidence, Verb
+from medsnap.model.decision import DeviceState, Evidence, Verb
 from medsnap.model.photo import CaptureFacts
 from medsnap.report.page import Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
     from medsnap.intake.devices import Inventory
+
+
+_SHARED = {True: "yes", False: "no", None: "unknown"}
 
 
 @command()
@@ -30,11 +33,16 @@ def ls(io: Io, devices: _photos.DevicesOption = None) -> Result:
     for device in found.devices.values():
         system = " ".join(filter(None, (device.os, device.os_version)))
         seen = str(device.last_seen or "")
-        rows.append((device.asset, str(device.device_class), device.owner or "", system, seen))
+        state = str(device.state).replace("_", " ") if device.state is not DeviceState.UNKNOWN else ""
+        rows.append((device.asset, str(device.device_class), device.owner or "", system, seen, state))
         io.record({"type": "device", "asset": device.asset, "class": device.device_class,
                    "owner": device.owner, "os": device.os, "os_version": device.os_version,
-                   "last_seen": seen or None})  # fmt: skip
-    columns = ("asset", "class", "owner", "system", "last seen")
+                   "last_seen": seen or None, "state": device.state, "shared": device.shared,
+                   "cloud_photos": device.cloud_photos, "last_user": device.last_user,
+                   "personal_account": device.personal_account,
+                   "enrolled_from": device.enrolled_from,
+                   "enrolled_until": device.enrolled_until})  # fmt: skip
+    columns = ("asset", "class", "owner", "system", "last seen", "state")
     data = {"type": "summary", "devices": len(rows), "as_of": str(found.on or "") or None}
     page = (
         Table(columns=columns, rows=tuple(rows), empty="no devices"),
@@ -62,7 +70,9 @@ def check(
     from medsnap import policy as policies
 
     loaded = policies.load(_photos.policy_path(io, policy), now=io.now)
-    claimed = _inventory(io, devices).claim(asset, "--asset", CaptureFacts(), io.now.date())
+    found = _inventory(io, devices)
+    _lists.warn_stale(io, loaded, found)
+    claimed = found.claim(asset, "--asset", CaptureFacts(), io.now.date())
     votes = [
         vote
         for vote in policies.decide(loaded, Evidence(device=claimed), io.now).votes
@@ -72,7 +82,10 @@ def check(
     rows = tuple((str(v.verb), v.path, v.where, v.because) for v in votes)
     system = " ".join(filter(None, (claimed.os, claimed.os_version))) or "not known"
     facts = (("device", asset), ("class", str(claimed.device_class)), ("owner", claimed.owner or "not known"),
-             ("system", system), ("last seen", str(claimed.last_seen or "not known")))  # fmt: skip
+             ("system", system), ("state", str(claimed.state)),
+             ("photos to a cloud", str(claimed.cloud_photos)),
+             ("private account", str(claimed.personal_account)), ("shared", _SHARED[claimed.shared]),
+             ("last seen", str(claimed.last_seen or "not known")))  # fmt: skip
     said = "Photos from it wait for a person." if waits else "Nothing about this device holds its photos."
     page = (
         Facts(facts),

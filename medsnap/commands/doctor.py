@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import platform as system
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
-from medsnap import __version__
+from medsnap import __released__, __version__
 from medsnap.commands._shared import Io, Result, command
 from medsnap.errors import MedsnapError
 from medsnap.report.page import Block, Facts, Line, Table, Tone
@@ -86,6 +87,7 @@ def _installed(package: str) -> str:
 def _checks(io: Io) -> Iterator[tuple[str, str, str]]:
     """Ask each part how it is; an error is told with its own hint."""
     parts: tuple[tuple[str, Callable[[Io], tuple[str, str]]], ...] = (
+        ("medsnap's age", _age),
         ("models", _models),
         ("policy", _policy),
         ("vault", _vault),
@@ -98,6 +100,22 @@ def _checks(io: Io) -> Iterator[tuple[str, str, str]]:
         except MedsnapError as problem:
             state, hint = problem.message, problem.hint
         yield name, state, hint
+
+
+def _age(io: Io) -> tuple[str, str]:
+    """Say how old this medsnap is, and whether the policy still lets it decide (`software`)."""
+    from medsnap import policy
+    from medsnap.commands._photos import policy_path
+    from medsnap.pipeline import THIS
+    from medsnap.policy.software_votes import too_old
+
+    today = io.now.date()
+    state = f"released {__released__}, {(today - date.fromisoformat(__released__)).days} days ago"
+    if not io.settings.get("policy"):
+        return state, "set MEDSNAP_POLICY to see whether the policy finds it new enough"
+    loaded = policy.load(policy_path(io, None), now=io.now)
+    problems = [f"{path}: {because}" for path, because in too_old(loaded, THIS, today)]
+    return state, f"{'; '.join(problems)}: photos wait; install a newer medsnap" if problems else ""
 
 
 def _models(io: Io) -> tuple[str, str]:

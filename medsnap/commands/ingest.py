@@ -80,8 +80,10 @@ def ingest(
     from medsnap import batch
     from medsnap.intake.limits import Limits
 
-    given = _photos.rules(io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset,
-                          consent=consent, dumps=paths)  # fmt: skip
+    given = _photos.rules(
+        io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset,
+        consent=consent, paths=paths,
+    )  # fmt: skip
     dump = batch.find(paths, Limits())
     given = surveyed(io, given, dump)
     lines = _Lines(report)
@@ -186,7 +188,15 @@ def _governed(io: Io, host: Host, rules: Rules, file: Path) -> Rules:
 
     from medsnap.commands._in_force import enforced
 
-    policy = enforced(io, rules.policy, file, vault=host.vault, directory=host.directory, memory=host.folder)
+    policy = enforced(
+        io,
+        rules.policy,
+        file,
+        vault=host.vault,
+        directory=host.directory,
+        memory=host.folder,
+        people=rules.people,
+    )
     return replace(rules, policy=policy)
 
 

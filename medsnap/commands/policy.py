@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medsnap.commands import _lists
+from medsnap.commands._photos import DevicesOption
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member
 from medsnap.errors import Exit
@@ -31,7 +33,7 @@ Effective = Annotated[
 
 
 @command(listing=True)
-def lint(io: Io, files: Files) -> Result:
+def lint(io: Io, files: Files, *, devices: DevicesOption = None) -> Result:
     """Check policies, waivers and test files: line, column, code, what was probably meant. Errors: exit 78.
 
     Examples:
@@ -39,6 +41,8 @@ def lint(io: Io, files: Files) -> Result:
       medsnap policy lint hospital.yaml
 
       medsnap policy lint policies/*.yaml --format sarif -o lint.sarif
+
+      medsnap policy lint hospital.yaml --devices devices.csv
     """
     from medsnap import policy
     from medsnap.commands._findings import entries, listing
@@ -48,7 +52,7 @@ def lint(io: Io, files: Files) -> Result:
     listed: list[Entry] = []
     errors = warnings = 0
     for path in files:
-        found = lint_path(path, now=io.now)
+        found = [*lint_path(path, now=io.now), *_lists.lint(io, path, devices)]
         listed += entries(found)
         bad = sum(f.severity is policy.Severity.ERROR for f in found)
         errors, warnings = errors + bad, warnings + len(found) - bad
@@ -171,16 +175,19 @@ def explain(
     from medsnap.policy.explain import sentences
 
     with member(io, vault, key_file) as session:
-        decision = session.catalogue.photo(photo, role=as_).decision
-    data = {"type": "decision", "sentences": list(sentences(decision)), "decision": to_json(decision)}
-    return Result(page=_explained(decision), data=data)
+        row = session.catalogue.photo(photo, role=as_)
+    decision = row.decision
+    data = {"type": "decision", "sentences": list(sentences(decision)), "decision": to_json(decision),
+            "lists": to_json(row.lists)}  # fmt: skip
+    return Result(page=(*_explained(decision), *_lists.used(row.lists)), data=data)
 
 
 def _explained(decision: Decision) -> tuple[Block, ...]:
-    """Two lines a reason: who says it, and the facts below it, so that 80 columns are enough."""
+    """Sentences first; below each reason the line that says it, so that 80 columns are enough."""
     from medsnap.policy import explain as said
+    from medsnap.policy import plain
 
-    lines = [Line(said.headline(decision), Tone.TITLE)]
-    for reason, facts in said.reasons(decision):
-        lines += [Line(f"  {reason.rstrip()}"), Line(f"      {facts}", Tone.QUIET)]
-    return (*lines, *map(Line, said.closing(decision)))
+    lines = [Line(said.headline(decision), Tone.TITLE), Line(), Line("Reasons, the strictest first:")]
+    for reason, where in plain.reasons(decision):
+        lines += [Line(f"  {reason}"), Line(f"      {where}", Tone.QUIET)]
+    return (*lines, Line(), *map(Line, said.closing(decision)))

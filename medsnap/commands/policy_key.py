@@ -10,6 +10,7 @@ import typer
 
 from medsnap import __version__
 from medsnap.commands import _in_force, _signing
+from medsnap.commands._lists import in_office
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import VaultOption, log_of
 from medsnap.errors import CannotCreate, KeyRefused, PolicyError, UsageError
@@ -176,11 +177,12 @@ def _quorum(io: Io, policy: Policy, ring: Ring, file: Path, old: Ring | None) ->
             hint="give it a higher one",
         )
     found, problems = _in_force.signatures(file)
+    office = in_office(io)
     subject = ring.subject(old.digest if old is not None else "")
     for judge, which in ((ring, "the new keyring"), (old, "the keyring before it")):
         if judge is None:
             continue
-        counted = signatures.tally(subject, policy.seats, judge, found, io.now.date())
+        counted = signatures.tally(subject, policy.seats, judge, found, io.now.date(), in_office=office)
         if not counted.complete:
             for problem in (*problems, *counted.refused):
                 io.warn(f"signature: {problem}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medsnap.commands import _in_force, _signing, _waivers
+from medsnap.commands._lists import in_office
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import VaultOption
 from medsnap.errors import Exit, KeyRefused, UsageError
@@ -89,6 +90,11 @@ def sign(
         told = "; ".join(f"{name}: {', '.join(people)}" for name, people in paper.seats.items())
         raise KeyRefused(f"'{person}' does not sit in '{seat}'", where=str(file), hint=f"seats are {told}")
     signed_on = _day(io, day)
+    office = in_office(io)
+    if office is not None and not office(person, signed_on):
+        raise KeyRefused(
+            f"'{person}' does not stand in people.csv on {signed_on}", hint="his row has ended, or is missing"
+        )
     message = paper.subject.message(seat, person, signed_on)
     if to_sign is not None:
         return _written(to_sign, message, signed_on)
@@ -262,7 +268,8 @@ def _under(io: Io, loaded: Policy, file: Path, ring_file: Path) -> Standing:
     found, problems = _in_force.signatures(file)
     for problem in problems:
         io.warn(f"signature: {problem}")
-    return stand(loaded, Pins(ring=ring.digest, unsigned_allowed=False), ring, found, io.now)
+    pins = Pins(ring=ring.digest, unsigned_allowed=False)
+    return stand(loaded, pins, ring, found, io.now, in_office=in_office(io))
 
 
 def _verified(io: Io, vault: Path) -> Directory:

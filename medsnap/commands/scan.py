@@ -54,8 +54,10 @@ def scan(
 
       medsnap scan ./dump --policy hospital --format json
     """
-    rules = _photos.rules(io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset,
-                          consent=consent, dumps=paths)  # fmt: skip
+    rules = _photos.rules(
+        io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset,
+        consent=consent, paths=paths,
+    )  # fmt: skip
     found = _Look()
     ahead = _forecast.forecast(rules.policy) if forecast else None
     listed = []
@@ -105,8 +107,10 @@ def classify(
       medsnap classify wound.jpg --policy hospital
     """
     chosen = policy or io.settings.get("policy") or "baseline-1"
-    rules = _photos.rules(io, policy=chosen, manifest=manifest, devices=devices, people=people, asset=asset,
-                          consent=consent, dumps=paths)  # fmt: skip
+    rules = _photos.rules(
+        io, policy=chosen, manifest=manifest, devices=devices, people=people, asset=asset,
+        consent=consent, paths=paths,
+    )  # fmt: skip
     found = _Look()
     for judged, outcome in _judge(io, paths, rules, models=models, detect=True, jobs=jobs):
         found.add(judged, outcome)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from medsnap.errors import KeyRefused, Malformed
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from medsnap.policy.nouns import Policy, Seat
     from medsnap.policy.waiver import Waiver
 
+InOffice: TypeAlias = Callable[[str, date], bool]  # did he stand in people.csv on that day
 POLICY: Final = "medsnap-policy-v1"
 WAIVER: Final = "medsnap-waiver-v1"
 RING: Final = "medsnap-keyring-v1"
@@ -175,10 +176,19 @@ class Tally:
 
 
 def tally(
-    subject: Subject, seats: Iterable[Seat], ring: Ring, signatures: Iterable[Signature], today: date
+    subject: Subject,
+    seats: Iterable[Seat],
+    ring: Ring,
+    signatures: Iterable[Signature],
+    today: date,
+    *,
+    in_office: InOffice | None = None,
 ) -> Tally:
-    """Count the signatures: distinct persons with distinct keys, each in one seat only."""
-    count = _Count(subject, {seat.name: seat for seat in seats}, ring, today)
+    """Count the signatures: distinct persons with distinct keys, each in one seat only.
+
+    With `in_office` (people.csv) only of those who stood in it on the day they signed.
+    """
+    count = _Count(subject, {seat.name: seat for seat in seats}, ring, today, in_office)
     refused = tuple(
         f"{s.person} for {s.seat}: {why}" for s in signatures if (why := count.take(s)) is not None
     )
@@ -186,8 +196,16 @@ def tally(
 
 
 class _Count:
-    def __init__(self, subject: Subject, seats: dict[str, Seat], ring: Ring, today: date) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        seats: dict[str, Seat],
+        ring: Ring,
+        today: date,
+        in_office: InOffice | None,
+    ) -> None:
         self._subject, self._seats, self._ring, self._today = subject, seats, ring, today
+        self._in_office = in_office
         self._by_person: dict[str, str] = {}
         self._by_key: dict[bytes, str] = {}
         self._signed: dict[str, dict[str, date]] = {name: {} for name in seats}
@@ -205,6 +223,8 @@ class _Count:
             return f"signed on {signature.day}, outside the key's time ({key.first} until {key.last})"
         if signature.day > self._today + timedelta(days=1):  # a day: clocks and time zones
             return f"signed on {signature.day}, which is still to come"
+        if self._in_office is not None and not self._in_office(person, signature.day):
+            return f"does not stand in people.csv on {signature.day}"
         message = self._subject.message(signature.seat, person, signature.day)
         if not verify(key, signature.kind, signature.raw, message):
             return "the signature does not fit this file, seat, person, day and key"

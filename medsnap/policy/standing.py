@@ -10,7 +10,7 @@ from medsnap.errors import KeyRefused
 from medsnap.policy import signatures
 from medsnap.policy.keyring import Ring
 from medsnap.policy.nouns import Policy
-from medsnap.policy.signatures import Signature, Tally
+from medsnap.policy.signatures import InOffice, Signature, Tally
 
 UNSIGNED = "unsigned"
 
@@ -41,12 +41,19 @@ class Standing:
 
 
 def stand(
-    policy: Policy, pins: Pins, ring: Ring | None, found: Iterable[Signature], now: datetime
+    policy: Policy,
+    pins: Pins,
+    ring: Ring | None,
+    found: Iterable[Signature],
+    now: datetime,
+    *,
+    in_office: InOffice | None = None,
 ) -> Standing:
-    """Judge a policy by its dates, the vault's pins and its signatures."""
+    """Judge a policy by its dates, the vault's pins and its signatures; with people.csv also by that."""
     counted = None
     if ring is not None:
-        counted = signatures.tally(signatures.of_policy(policy), policy.seats, ring, found, now.date())
+        subject = signatures.of_policy(policy)
+        counted = signatures.tally(subject, policy.seats, ring, found, now.date(), in_office=in_office)
     why = _pinned(policy, pins) or _signed(pins, ring, counted) or _dated(policy, now.date())
     signed = UNSIGNED
     if counted is not None and counted.complete and ring is not None and ring.digest == pins.ring:
