@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from medsnap.model.decision import Decision, Verb, Vote
+from medsnap.policy import plain
+from medsnap.policy.plain import SAID
+from medsnap.policy.waiver import PREFIX
 
-_SAID: Final = " — "  # between the facts and the policy's own reason, in Vote.because
-
+_PORTAL: Final = " (patient portal)"  # ends the name in such a hold
 _VERB_WORDS: Final = {
-    Verb.ACCEPT: "Open to {who}, because: {why}",
+    Verb.ACCEPT: "Open to {who}: {why}",
     Verb.REDACT: "The original is kept for {who}; others get a covered copy, because: {why}",
     Verb.RESTRICT: "Kept for {who}, because: {why}",
     Verb.QUARANTINE: "Waits for a person ({who}), because: {why}",
@@ -25,26 +27,33 @@ def sentences(decision: Decision) -> tuple[str, ...]:
 
 def closing(decision: Decision) -> tuple[str, ...]:
     """Return what stands below the reasons: missing facts, targets, policy, what would change it."""
-    return (*_missing(decision), *_leaving(decision), _policy(decision), decision.counterfactual)
+    change = () if decision.verb is Verb.ACCEPT and not decision.provisional else (decision.counterfactual,)
+    return (*_missing(decision), *_leaving(decision), _policy(decision), *change)
 
 
 def headline(decision: Decision) -> str:
     """Return the decision in one sentence."""
     who = _who(decision)
-    return _VERB_WORDS[decision.verb].format(who=who, why=_why(decision.votes[0]) if decision.votes else "")
+    return _VERB_WORDS[decision.verb].format(
+        who=who, why=_why(decision.votes[0], decision) if decision.votes else ""
+    )
 
 
 def rows(decision: Decision) -> tuple[tuple[str, str, str, str, str], ...]:
     """Return one row per reason: verb, compartment, path, where, facts in words."""
     return tuple(
-        (str(v.verb), v.compartment or "", v.path, v.where, v.because.partition(_SAID)[0])
+        (str(v.verb), v.compartment or "", v.path, v.where, v.because.partition(SAID)[0])
         for v in decision.votes
     )
 
 
-def _why(vote: Vote) -> str:
-    facts, _, own = vote.because.partition(_SAID)
-    said = own or facts or vote.path
+def _why(vote: Vote, decision: Decision) -> str:
+    own = vote.because.partition(SAID)[2]
+    said = own or plain.fact(vote, decision) or vote.path
+    return _ended(said)
+
+
+def _ended(said: str) -> str:
     return said if said.endswith((".", "!", "?")) else said + "."
 
 
@@ -74,19 +83,29 @@ def _missing(decision: Decision) -> tuple[str, ...]:
     return (f"Provisional, until we know {_listed(names)}.",) if names else ()
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: list[str], last: str = "and") -> str:
     """Write "a, b and c"."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return f" {last} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _leaving(decision: Decision) -> tuple[str, ...]:
-    may = ("May leave to: " + ", ".join(decision.may_leave_to) + ".",) if decision.may_leave_to else ()
-    return may + tuple(f"Held back from {hold}." for hold in decision.holds)
+    """Say where it may go; targets that are held back for the same reason share a sentence."""
+    may = (f"It may go to: {', '.join(decision.may_leave_to)}.",) if decision.may_leave_to else ()
+    held: dict[str, list[str]] = {}
+    portals: dict[str, list[str]] = {}
+    for hold in decision.holds:
+        name, _, why = hold.partition(": ")
+        shown = portals if name.endswith(_PORTAL) else held
+        shown.setdefault(why, []).append(name.removesuffix(_PORTAL))
+    portal = (f"The patient's portal ({', '.join(n)}) does not show it {why}." for why, n in portals.items())
+    return (*may, *portal, *(f"It may not go to {_listed(n, 'or')}: {why}." for why, n in held.items()))
 
 
 def _policy(decision: Decision) -> str:
     ref = decision.policy
     state = "" if ref.in_force else ", not in force"
+    day, _, time = decision.at.removesuffix("Z").partition("T")
     return (
-        f"Decided {decision.at} by {ref.policy} {ref.version} ({ref.signed}{state}), baseline {ref.baseline}."
+        f"Decided on {day} at {time[:5]} UTC by the policy {ref.policy} {ref.version}"
+        f" ({ref.signed}{state}), baseline {ref.baseline}."
     )

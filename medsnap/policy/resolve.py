@@ -69,9 +69,20 @@ def counterfactual(policy: Policy, votes: tuple[Vote, ...], provisional: tuple[s
     changes = [found for found in (strictest, placed) if found and _without(policy, votes, found) != now]
     smallest = min(changes, key=len)  # without the strictest votes the verb is another: never empty
     then = _without(policy, votes, smallest)
-    names = " and ".join(dict.fromkeys(f"{v.path} ({v.where})" for v in smallest))
-    place = f" in {then.compartment}" if policy.rank(then.compartment) else ""
-    return f"Without {names} it would be: {then.verb}{place}."
+    names = " and ".join(dict.fromkeys(f"{v.where} ({v.path})" for v in smallest))
+    return f"Without {names} it would be {_in_words(policy, then)}."
+
+
+def _in_words(policy: Policy, then: Outcome) -> str:
+    place = f" ({then.compartment})" if policy.rank(then.compartment) else ""
+    return {
+        Verb.ACCEPT: f"open{place}",
+        Verb.REDACT: f"locked away{place}, with a covered copy for others",
+        Verb.RESTRICT: f"locked away{place}",
+        Verb.QUARANTINE: f"waiting for a person{place}",
+        Verb.REJECT: "not taken in",
+        Verb.SAFEGUARD: f"safeguarded{place}",
+    }[then.verb]
 
 
 def _without(policy: Policy, votes: tuple[Vote, ...], left_out: list[Vote]) -> Outcome:

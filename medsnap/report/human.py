@@ -40,7 +40,7 @@ def render(page: Page, stream: IO[str], *, width: int | None = None) -> None:
 def _draw(console: Console, block: Block) -> None:
     match block:
         case Line(text=text, tone=tone):
-            console.print(Text(clean(text, limit=4000), style=_STYLES[tone]))
+            console.print(Text(_hanging(clean(text, limit=4000), console.width), style=_STYLES[tone]))
         case Facts(pairs=pairs):
             grid = RichTable.grid(padding=(0, 2))
             grid.add_column(no_wrap=True)
@@ -51,6 +51,15 @@ def _draw(console: Console, block: Block) -> None:
         case Table():
             room = _room(block, console.width)
             console.print(_table(block) if room is None else _stacked(block, room))
+
+
+def _hanging(text: str, width: int) -> str:
+    """Fold a long line that is indented below its own indent; others rich folds."""
+    indent = text[: len(text) - len(text.lstrip(" "))]
+    if not indent or len(text) <= width:
+        return text
+    below = {"subsequent_indent": indent, "break_long_words": False, "break_on_hyphens": False}
+    return fill(text, width, **below)  # type: ignore[arg-type]
 
 
 def _table(block: Table) -> RichTable | Text:

@@ -293,14 +293,14 @@ class TestExplained:
         ("changes", "said"),
         [
             ({}, "Nothing speaks against opening it."),
-            (given({"face": 0.93}), "Without features.face (hospital.yaml:67) it would be: accept."),
+            (given({"face": 0.93}), "Without hospital.yaml:67 (features.face) it would be open."),
             (
                 given({"face": 0.93}) | {"department": None},
-                "Without departments (hospital.yaml:17) it would be: restrict in identifiable.",
+                "Without hospital.yaml:17 (departments) it would be locked away (identifiable).",
             ),
             (
                 given({"face": 0.93, "intimate_region": 0.9}),
-                "Without features.intimate_region (hospital.yaml:79) it would be: restrict in identifiable.",
+                "Without hospital.yaml:79 (features.intimate_region) it would be locked away (identifiable).",
             ),
             (
                 given({"intimate_region": 0.9}) | {"patient_age": None},
@@ -314,5 +314,5 @@ class TestExplained:
     def test_a_counterfactual_is_a_change(self) -> None:
         waits = unlooked(signs=(LeakSign(kind=LeakKind.SCREENSHOT, because="so"),))
         assert decide(waits).counterfactual == (
-            "Without sources.screenshot (hospital.yaml:45) it would be: restrict in identifiable."
+            "Without hospital.yaml:45 (sources.screenshot) it would be locked away (identifiable)."
         )
