@@ -161,7 +161,7 @@ def enforced(
     for digest, text in texts(policy):
         policies.keep(vault, digest, text.encode())
     if standing.in_force:
-        policy = _with_waivers(io, policy, file, vault, directory)
+        policy = waived(io, policy, file, vault, directory)
         versions.note(memory, policy.ref.policy, policy.ref.version, policy.ref.digest)
         if directory.keyring is not None:
             own = sidecar(file)
@@ -173,7 +173,7 @@ def enforced(
     return enforce(policy, standing)
 
 
-def _with_waivers(io: Io, policy: Policy, file: Path, vault: Path, directory: Directory) -> Policy:
+def waived(io: Io, policy: Policy, file: Path, vault: Path, directory: Directory) -> Policy:
     """Add the waivers beside the policy that count for this vault; their texts are kept like policies."""
     from medsnap.commands._waivers import with_waivers
     from medsnap.vault import policies

@@ -214,9 +214,10 @@ def listing(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[B
 
 
 def unsigned(rules: Rules) -> Line:
-    """Say which policy decides, and that nobody has signed it."""
-    ref = rules.policy.ref
-    return Line(f"policy {ref.policy} {ref.version} ({ref.signed})", Tone.QUIET)
+    """Say which policy decides with which waivers, and that nobody has signed it."""
+    ref, waivers = rules.policy.ref, ", ".join(waiver.id for waiver in rules.policy.waivers)
+    more = f", with the waivers {waivers}" if waivers else ""
+    return Line(f"policy {ref.policy} {ref.version} ({ref.signed}){more}", Tone.QUIET)
 
 
 def facts(**pairs: object) -> Facts:

@@ -14,6 +14,7 @@ from medsnap.report.page import Block, Facts, Line, Tone
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from medsnap.pipeline import Rules
     from medsnap.policy import Policy
     from medsnap.policy.keyring import Ring
     from medsnap.policy.nouns import Seat
@@ -55,11 +56,14 @@ def with_waivers(
     policy: Policy,
     file: Path,
     *,
-    directory: Directory,
+    directory: Directory | None,
     ring: Ring | None,
     signatures: Callable[[Path], tuple[Signature, ...]],
 ) -> Policy:
-    """Return the policy with the waivers that its seats have signed; without a pinned keyring, all."""
+    """Return the policy with the waivers that its seats have signed; without a pinned keyring, all.
+
+    `directory` is None where a dump is only looked at: there is no vault then whose keyring could count.
+    """
     counted = []
     for path, made in beside(io, policy, file):
         missing = _missing(io, policy, made, directory=directory, ring=ring, found=signatures(path))
@@ -70,18 +74,29 @@ def with_waivers(
     return replace(policy, waivers=tuple(counted)) if counted else policy
 
 
+def ahead(io: Io, rules: Rules, file: Path) -> Rules:
+    """Count the waivers beside the policy in a look ahead (scan, classify, a dry run), as ingest will.
+
+    Which of them are signed for a vault only that vault can say, so all count, as for an unsigned policy.
+    """
+    policy = with_waivers(io, rules.policy, file, directory=None, ring=None, signatures=lambda _: ())
+    return replace(rules, policy=policy)
+
+
 def _missing(
     io: Io,
     policy: Policy,
     waiver: Waiver,
     *,
-    directory: Directory,
+    directory: Directory | None,
     ring: Ring | None,
     found: tuple[Signature, ...],
 ) -> str:
     """Say which signatures are missing."""
     from medsnap.policy.signatures import of_waiver, tally
 
+    if directory is None:
+        return ""
     if directory.keyring is None:
         return "" if directory.unsigned_allowed else "the vault allows nothing unsigned"
     wanted = seats(policy)

@@ -109,7 +109,7 @@ def _case(io: Io, session: Session, file: Path, beside: _Beside) -> Case:
     from medsnap.policy.auditing import Case, audited
 
     loaded = policies.load(file, now=io.now)
-    loaded = _in_force._with_waivers(io, loaded, file, session.vault, session.directory)
+    loaded = _in_force.waived(io, loaded, file, session.vault, session.directory)
     standing = _in_force.judged(io, loaded, file, session.vault, session.directory)
     catalogue = session.catalogue
     photos = tuple(audited(loaded, row, catalogue.receipts(row.seal.object)) for row in catalogue.photos())

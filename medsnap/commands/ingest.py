@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsnap import __version__
-from medsnap.commands import _photos
+from medsnap.commands import _photos, _waivers
 from medsnap.commands._consents import ConsentOption
 from medsnap.commands._deliver import Delivery, delivery
 from medsnap.commands._shared import Io, Result, command, writable
@@ -100,6 +100,7 @@ def ingest(
             advance()
 
         if io.dry_run:
+            given = _waivers.ahead(io, given, _photos.policy_path(io, policy))
             summary = _rehearse(dump, workers, given, tell)
         else:
             place = io.need(vault, "vault", "--vault")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands import _forecast, _photos
+from medsnap.commands import _forecast, _photos, _waivers
 from medsnap.commands._consents import ConsentOption
 from medsnap.commands._shared import Io, Result, command
 from medsnap.errors import Exit
@@ -58,6 +58,7 @@ def scan(
         io, policy=policy, manifest=manifest, devices=devices, people=people, asset=asset,
         consent=consent, paths=paths,
     )  # fmt: skip
+    rules = _waivers.ahead(io, rules, _photos.policy_path(io, policy))
     found = _Look()
     ahead = _forecast.forecast(rules.policy) if forecast else None
     listed = []
@@ -76,6 +77,7 @@ def scan(
         *(() if io.verbose else (hint,)),
     )
     data = _photos.counts(found.summary) | {"policy": rules.policy.ref, "verbs": dict(found.verbs)}
+    data["waivers"] = [waiver.id for waiver in rules.policy.waivers]
     if ahead is not None:
         data["forecast"] = ahead.data()
     return Result(page=page, data=data, exit=found.exit, records="photos")
@@ -111,12 +113,14 @@ def classify(
         io, policy=chosen, manifest=manifest, devices=devices, people=people, asset=asset,
         consent=consent, paths=paths,
     )  # fmt: skip
+    rules = _waivers.ahead(io, rules, _photos.policy_path(io, chosen))
     found = _Look()
     for judged, outcome in _judge(io, paths, rules, models=models, detect=True, jobs=jobs):
         found.add(judged, outcome)
         io.record(_features(judged, outcome))
     page = (*found.features_page(), _photos.unsigned(rules))
     data = _photos.counts(found.summary) | {"policy": rules.policy.ref}
+    data["waivers"] = [waiver.id for waiver in rules.policy.waivers]
     return Result(page=page, data=data, exit=found.exit, records="photos")
 
 
