@@ -34,9 +34,11 @@ def closing(decision: Decision) -> tuple[str, ...]:
 def headline(decision: Decision) -> str:
     """Return the decision in one sentence."""
     who = _who(decision)
-    return _VERB_WORDS[decision.verb].format(
-        who=who, why=_why(decision.votes[0], decision) if decision.votes else ""
-    )
+    why = _why(decision.votes[0], decision) if decision.votes else ""
+    if decision.verb is Verb.ACCEPT:
+        lifted = [plain.fact(v, decision) for v in decision.votes if v.path.startswith(PREFIX)]
+        why = _ended("; ".join(lifted) or "no reason speaks against it")
+    return _VERB_WORDS[decision.verb].format(who=who, why=why)
 
 
 def rows(decision: Decision) -> tuple[tuple[str, str, str, str, str], ...]:
