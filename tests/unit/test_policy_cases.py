@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -19,6 +18,7 @@ from medsnap.policy.linting import lint_path
 from medsnap.policy.propose import proposals
 from tests.builders.policy import NOW
 from tests.helpers import ROOT
+from tests.reports import valid_junit, valid_sarif
 
 SHIPPED = sorted((ROOT / "policies").glob("*.test.yaml"))
 HOSPITAL = (ROOT / "policies" / "hospital.yaml").read_text("utf-8")
@@ -247,7 +247,7 @@ def test_given_and_photo_add_up(place: Path) -> None:
 def test_junit_and_sarif_of_tests(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = suite_of(place, "{name: good, expect: {do: accept}}", "{name: 'bad <&>', expect: {do: reject}}")
     code, out = call(capsys, path, "--format", "junit")
-    tree = ET.fromstring(out)
+    tree = valid_junit(out)
     cases = {case.get("name"): case for case in tree.iter("testcase")}
     assert code == 1
     assert tree.get("failures") == "1"
@@ -256,6 +256,6 @@ def test_junit_and_sarif_of_tests(place: Path, capsys: pytest.CaptureFixture[str
     assert failure is not None
     assert f"{path}:5:" in (failure.get("message") or "")
     code, out = call(capsys, path, "--format", "sarif")
-    results = json.loads(out)["runs"][0]["results"]
+    results = valid_sarif(out)["runs"][0]["results"]
     assert [r["level"] for r in results] == ["error", "warning", "warning"]
     assert results[0]["locations"][0]["physicalLocation"]["region"]["startLine"] == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -151,3 +152,14 @@ def test_where_nothing_is_listed_it_is_a_usage_error(
     out, err = capsys.readouterr()
     assert out == ""
     assert f"no format '{form}'" in " ".join(err.split())
+
+
+def test_each_command_that_lists_findings_is_held_against_the_schemas() -> None:
+    """Their tests: here, test_policy_cases.py, tests/e2e/test_audit_report.py. A new one needs its own."""
+    folder = Path(sarif.__file__).parents[1] / "commands"
+    found = {
+        p.name
+        for p in folder.glob("*.py")
+        if re.search(r"listing=True\)?$", p.read_text("utf-8"), re.MULTILINE)
+    }
+    assert found == {"policy.py", "policy_test.py", "audit_report.py"}
