@@ -91,23 +91,21 @@ def _score(reading: Reading) -> float:
 
 def _detected(name: str, readings: Iterable[Reading], detection: Detection, understood: bool) -> Known:
     """Fuse the detectors' readings of one feature."""
-    best: tuple[int, float, Reading, State] | None = None
-    for reading in readings:
-        state = _reading_state(name, reading, detection)
-        key = (_ORDER[state], -_score(reading))
-        if (
-            best is None
-            or key < best[:2]
-            or (key == best[:2] and str(reading.detector) < str(best[2].detector))
-        ):
-            best = (*key, reading, state)
-    if best is None or (not understood and best[3] not in PRESENT):
+    states = [(_reading_state(name, reading, detection), reading) for reading in readings]
+    best = min(states, key=_strictest) if states else None
+    if best is None or (not understood and best[0] not in PRESENT):
         return _blank(name, understood)
-    _, _, reading, state = best
+    state, reading = best
     return Known(
         state=FeatureState(feature=name, state=state, by=(str(reading.detector),), score=reading.score),
         because=_words(reading, state, detection),
     )
+
+
+def _strictest(judged: tuple[State, Reading]) -> tuple[int, float, str, bool, str]:
+    """Order readings by all that a record keeps of them, so that their own order never matters."""
+    state, reading = judged
+    return _ORDER[state], -_score(reading), str(reading.detector), reading.score is None, reading.because
 
 
 @lru_cache(maxsize=512)

@@ -158,8 +158,6 @@ def gaps(evidence: Evidence) -> list[Evidence]:
         replace(evidence, description=replace(described, **{f.name: None}))
         for f in fields(described)
         if getattr(described, f.name) is not None
-        # "left hand" said to be of no side contradicts itself, which is stricter than either alone
-        and not (f.name == "laterality" and (described.body_site or "").startswith("left"))
     ]
     readings = [
         replace(evidence, readings=tuple(r for r in evidence.readings if r is not taken))
