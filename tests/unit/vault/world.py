@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from medsnap import batch, pipeline, policy
+from medsnap.audit.log import Log
 from medsnap.commands import ingest as command
 from medsnap.commands._deliver import delivery
 from medsnap.commands._shared import Format, Io
@@ -24,6 +25,7 @@ from medsnap.pipeline import Rules
 from medsnap.policy.nouns import Policy
 from medsnap.vault import host
 from medsnap.vault.create import NewVault, create
+from medsnap.vault.directory import Directory, load, verify
 from medsnap.vault.host import Host
 from medsnap.vault.keys import Keys
 from medsnap.vault.reader import Reader
@@ -127,8 +129,12 @@ class World:
         command._run(io, self.host(), rules, work)
         return outcomes
 
-    def log(self) -> command.Log:  # type: ignore[name-defined]
-        return command.log_of(self.vault, self.host().directory)
+    def host_directory(self) -> Directory:
+        """The directory as the root signed it, whatever this host may do."""
+        return verify(load(self.vault).data, root_vkey=self.new.directory.root)
+
+    def log(self) -> Log:
+        return command.log_of(self.vault, load(self.vault).directory)
 
     def verifiers(self) -> list[Verifier]:
         return [Verifier.parse(k) for k in self.host().directory.log_vkeys]
