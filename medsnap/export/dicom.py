@@ -215,6 +215,8 @@ def _image(data: Dataset, prepared: Prepared, row: PhotoRow, when: Moment, numbe
 
 def _anatomy(data: Dataset, row: PhotoRow, code: Code | None) -> None:
     side = row.match.description.laterality
+    if side in (None, "none") and code is not None and code.side is not None:
+        side = code.side
     if side in _LATERALITY:
         data.ImageLaterality = _LATERALITY[side]
     elif code is not None and not code.paired:

@@ -168,4 +168,4 @@ def choose(row: PhotoRow, policy: Policy, as_: As, name: str | None, now: dateti
 def _site_code(row: PhotoRow, policy: Policy | None) -> Code | None:
     sites = policy.vocabulary.sites if policy is not None else packaged()
     found = sites.find(row.match.description.body_site)
-    return Code(found.code, found.meaning, found.paired) if found is not None else None
+    return Code(found.code, found.meaning, found.paired, found.laterality) if found is not None else None

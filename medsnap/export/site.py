@@ -27,11 +27,15 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A body site of SNOMED CT (DICOM Code Sequence, FHIR Coding); `paired`: there are two of it."""
+    """A body site of SNOMED CT (DICOM Code Sequence, FHIR Coding).
+
+    `paired`: there are two of it; `side`: the one that its words name, for "left hand" needs no laterality.
+    """
 
     value: str
     meaning: str
     paired: bool = True
+    side: str | None = None
 
 
 class Flag(Enum):

@@ -18,6 +18,7 @@ from medsnap.export.site import Code, Site
 from medsnap.model.photo import CaptureFacts, MediaType
 from medsnap.model.record import PhotoRow
 from medsnap.model.study import Description, Patient, Visit
+from medsnap.policy.sites import packaged
 from tests.builders import export as make
 
 
@@ -140,6 +141,18 @@ def test_an_unpaired_site_needs_no_side() -> None:
     row = make.row(photo, match=make.match(description=Description(body_site="abdomen")))
     data = read(wrapped(row, photo, code=Code("818981001", "Abdomen", paired=False)))
     assert data.ImageLaterality == "U"
+
+
+def test_a_side_in_the_words_of_the_site_is_coded() -> None:
+    """The words are enough for the policy, so they must not reach the archive as a side unknown."""
+    photo = make.jpeg()
+    found = packaged().find("left hand")
+    assert found is not None
+    code = Code(found.code, found.meaning, found.paired, found.laterality)
+    row = make.row(photo, match=make.match(description=Description(body_site="left hand")))
+    data = read(wrapped(row, photo, code=code))
+    assert data.ImageLaterality == "L"
+    assert data.AnatomicRegionSequence[0].AnatomicRegionModifierSequence[0].CodeValue == "7771000"
 
 
 def test_the_profile_gets_the_input_class_and_only_that_changes() -> None:
