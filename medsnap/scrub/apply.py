@@ -17,6 +17,7 @@ from medsnap.scrub.report import Scrubbed, ScrubReport
 MAX_STILL = 1 << 30  # bytes: no still picture of a phone comes near
 MAX_CLIP = 1 << 36  # bytes: read in pieces, so only time and the disk set a limit
 _DEFAULT = ScrubKeep()
+_BARE = " bare"
 _REMARKS = frozenset({"end", "note"})  # said for people; nothing in the output to compare
 
 
@@ -60,11 +61,11 @@ def clean(
     if media.kind is Kind.CLIP:
         from medsnap.scrub.large import prove
 
-        return prove(plan(source, media, keep), source, media)
+        return prove(plan(source, media, keep), source, media, keep)
     made = _guessed(source, media, keep)
     if made is None:
         rewrite = plan(source, media, keep)
-        made = rewrite, _built(rewrite, source, media)
+        made = rewrite, _built(rewrite, source, media, keep)
     rewrite, output = made
     equal = _prove_pixels(source, output) if verify_pixels else None
     report = ScrubReport(
@@ -89,16 +90,17 @@ def _guessed(source: Buffer, media: MediaType, keep: ScrubKeep) -> tuple[Rewrite
         return None
     try:
         rewrite = guesser.plan(source, media, keep)
-        return rewrite, _built(rewrite, source, media)
+        return rewrite, _built(rewrite, source, media, keep)
     except MedsnapError:
         return None
 
 
-def _built(rewrite: Rewrite, source: Buffer, media: MediaType) -> bytes:
+def _built(rewrite: Rewrite, source: Buffer, media: MediaType, keep: ScrubKeep) -> bytes:
     """Build the new file and prove it. Raises NotClean."""
     output = b"".join(rewrite.chunks(source))
     _prove_spans(rewrite, source, output)
-    prove_rendering(rewrite, registry.second_reader(media).account(output, media))
+    facts = registry.second_reader(media).account(output, media)
+    prove_rendering(rewrite, facts, bare_icc=registry.bare_icc(media, keep))
     return output
 
 
@@ -118,11 +120,19 @@ def _prove_spans(rewrite: Rewrite, source: Buffer, output: bytes) -> None:
         raise NotClean("the output has not the planned length", where=f"byte {at}")
 
 
-def prove_rendering(rewrite: Rewrite, facts: registry.Facts | None) -> None:
-    """Compare what the rewriter means to render with what the second reader saw in the output."""
+def prove_rendering(rewrite: Rewrite, facts: registry.Facts | None, *, bare_icc: bool = False) -> None:
+    """Compare what the rewriter means to render with what the second reader saw in the output.
+
+    `bare_icc` demands that every profile in it holds colours and a standard name, nothing else.
+    """
     if facts is None:
         return
     seen = dict(facts)
+    bare = {name for name in seen if name.endswith(_BARE)}
+    for name in bare:
+        del seen[name]
+    if bare_icc and any(name.startswith("icc") and name + _BARE not in bare for name in seen):
+        raise NotClean("a colour profile holds more than colours", where="second reader")
     meant = {"orientation": str(rewrite.orientation)}
     meant.update((name, value) for name, value in rewrite.rendering if name not in _REMARKS)
     for name in sorted(meant.keys() | seen.keys()):

@@ -17,7 +17,6 @@ from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
 from medsnap.scrub import exif, icc, lzw
 from medsnap.scrub.core import Assembly, ScrubKeep, tail_kind
-from medsnap.scrub.icc_minimal import minimal
 
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _PROFILE = b"ICCRGBG1012"
@@ -103,7 +102,7 @@ def _profile(data: Buffer, view: gif.View, state: _State, keep: ScrubKeep) -> No
                 raise Unsupported("the GIF holds two colour profiles", where=where)
             continue
         icc.check(content, where)
-        fresh = content if keep.icc_text else minimal(content, where)
+        fresh = content if keep.icc_text else icc.anew(content, where)
         state.profile = block
         action, says = CarrierAction.KEPT, (Reveals.RENDERING,)
         if fresh == content:

@@ -11,7 +11,7 @@ from medsnap.scrub import heif_coded
 from medsnap.scrub.core import ScrubKeep
 from medsnap.scrub.heif_properties import canonical
 from medsnap.scrub.heif_select import CODED
-from medsnap.scrub.icc_minimal import minimal
+from medsnap.scrub.icc import anew
 
 # Some writers mark these essential although no rendering depends on what medsnap drops of them.
 _MARKED_IN_VAIN = frozenset((b"colr", b"free", b"a1lx", b"udes"))
@@ -124,7 +124,7 @@ class Maker:
         """Write a colour profile without its free text where that is wished."""
         if payload is None or self._keep.icc_text or box.type != b"colr" or payload[:4] == b"nclx":
             return payload
-        return payload[:4] + minimal(payload[4:], where)
+        return payload[:4] + anew(payload[4:], where)
 
 
 def _joined(source: memoryview, spans: tuple[Span, ...]) -> memoryview:

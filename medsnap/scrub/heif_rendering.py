@@ -8,8 +8,7 @@ from medsnap.formats.heif_view import HeifView
 from medsnap.scrub.core import Assembly, ScrubKeep
 from medsnap.scrub.heif_image import Image
 from medsnap.scrub.heif_select import Selection
-from medsnap.scrub.icc import usable
-from medsnap.scrub.icc_minimal import minimal
+from medsnap.scrub.icc import anew, usable
 
 _DEFAULT = ScrubKeep()
 
@@ -29,7 +28,7 @@ def describe(
     for box, _ in found.properties_of(found.primary):
         body = bytes(source[box.body : box.stop])
         if box.type == b"colr" and body[:4] != b"nclx" and usable(body[4:]) and not keep.icc_text:
-            body = body[:4] + minimal(body[4:], f"colr, byte {box.start}")
+            body = body[:4] + anew(body[4:], f"colr, byte {box.start}")
         line = _line(box.type, body)
         if line is not None:
             out.render(*line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from medsnap.errors import Unsupported
+from medsnap.errors import NotClean, Unsupported
 
 _HEADER = 128
 
@@ -26,6 +26,20 @@ def check(profile: bytes, where: str) -> None:
             where=where,
             hint="convert the photo to sRGB in an image editor, or file it as it came",
         )
+
+
+def anew(profile: bytes, where: str) -> bytes:
+    """Write a profile without its free text, proven to give the same colours.
+
+    Raises Unsupported where that cannot be, NotClean where the second reader sees more or other colours.
+    """
+    from medsnap.scrub.icc_minimal import minimal
+    from medsnap.scrub.second.icc import is_bare, same_colours
+
+    fresh = minimal(profile, where)
+    if not is_bare(fresh) or not same_colours(profile, fresh):
+        raise NotClean("the colour profile written anew holds more or other than colours", where=where)
+    return fresh
 
 
 def digest(profile: bytes) -> str:

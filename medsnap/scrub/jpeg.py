@@ -15,7 +15,7 @@ from medsnap.formats.jpeg import Part, Segment
 from medsnap.model.carrier import CarrierAction, CarrierKind, Reveals
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
-from medsnap.scrub import exif, icc, icc_minimal
+from medsnap.scrub import exif, icc
 from medsnap.scrub.core import Assembly, ScrubKeep, tail_kind
 from medsnap.scrub.keep import Fresh, choose, note, payload, render
 
@@ -213,7 +213,7 @@ def _icc(data: Buffer, out: Assembly, found: _Sorted, profile: bytes | None, kee
 def _icc_anew(out: Assembly, found: _Sorted, profile: bytes) -> None:
     """Write the profile without its free text."""
     first, most = found.icc[0], 0xFFFF - 2 - len(ICC_PREFIX) - 2
-    fresh = icc_minimal.minimal(profile, f"APP2 ICC_PROFILE, byte {first.start}")
+    fresh = icc.anew(profile, f"APP2 ICC_PROFILE, byte {first.start}")
     parts = [fresh[at : at + most] for at in range(0, len(fresh), most)]
     for number, part in enumerate(parts, 1):
         out.insert(_segment(jpeg.APP0 + 2, ICC_PREFIX + bytes((number, len(parts))) + part))

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Insert, Rewrite
+from medsnap.scrub import registry
+from medsnap.scrub.core import ScrubKeep
 from medsnap.scrub.movie_memory import forget, pieces, stretch
 from medsnap.scrub.report import Scrubbed, ScrubReport
 
@@ -64,14 +66,14 @@ class Window:
         return b"".join(out)
 
 
-def prove(rewrite: Rewrite, source: Buffer, media: MediaType) -> Scrubbed:
+def prove(rewrite: Rewrite, source: Buffer, media: MediaType, keep: ScrubKeep) -> Scrubbed:
     """Let the second reader account for every byte of a clip that was not built. Raises NotClean."""
     from medsnap.scrub.apply import prove_rendering, words
     from medsnap.scrub.second import movie
 
     _prove_order(rewrite)
     facts = movie.account(Window(rewrite, source), media)
-    prove_rendering(rewrite, facts)
+    prove_rendering(rewrite, facts, bare_icc=registry.bare_icc(media, keep))
     report = ScrubReport(
         media=media,
         sha256_in=digest(stretch(source, 0, len(source))),

@@ -196,6 +196,8 @@ def _config(
             continue
         if clean is None or (inner.type == b"colr" and clean[:4] in (b"prof", b"rICC") and not keep.icc):
             cut.append(inner)
+        elif inner.type == b"colr" and clean[:4] in (b"prof", b"rICC") and not keep.icc_text:
+            written.append((inner.type, clean[:4] + icc.anew(clean[4:], label)))
         else:
             written.append((inner.type, clean))
     return written, tuple(cut)

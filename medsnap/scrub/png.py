@@ -15,7 +15,7 @@ from medsnap.formats.png import Chunk
 from medsnap.model.carrier import CarrierAction, CarrierKind, Reveals
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
-from medsnap.scrub import exif, icc, icc_minimal, png_streams
+from medsnap.scrub import exif, icc, png_streams
 from medsnap.scrub.core import Assembly, ScrubKeep, tail_kind
 from medsnap.scrub.keep import Fresh, choose, note, payload, render
 
@@ -122,7 +122,7 @@ def _icc(data: Buffer, out: Assembly, chunk: Chunk, keep: ScrubKeep) -> None:
     icc.check(profile, f"chunk iCCP, byte {chunk.start}")
     body = chunk.body + len(name) + 2
     if not keep.icc_text:
-        fresh = icc_minimal.minimal(profile, f"chunk iCCP, byte {chunk.start}")
+        fresh = icc.anew(profile, f"chunk iCCP, byte {chunk.start}")
         sound, profile = sound and fresh == profile, fresh
     if sound and name == b"icc":
         out.keep(chunk.start, chunk.stop)

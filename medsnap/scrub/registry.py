@@ -90,12 +90,11 @@ def second_reader(media: MediaType) -> SecondReader:
 _WITH_EXIF = frozenset(
     {MediaType.JPEG, MediaType.PNG, MediaType.WEBP, MediaType.HEIC, MediaType.HEIF, MediaType.AVIF}
 )
-_WITH_OWN_ICC = _WITH_EXIF | {
-    MediaType.HEIF_SEQUENCE,
-    MediaType.AVIF_SEQUENCE,
-    MediaType.GIF,
-    MediaType.TIFF,
-}
+
+
+def bare_icc(media: MediaType, keep: ScrubKeep) -> bool:
+    """Say whether each profile must be one that was written anew; that of a DNG always stays as it is."""
+    return keep.icc and not keep.icc_text and media is not MediaType.DNG
 
 
 def not_kept(media: MediaType, keep: ScrubKeep) -> tuple[str, ...]:
@@ -103,6 +102,6 @@ def not_kept(media: MediaType, keep: ScrubKeep) -> tuple[str, ...]:
     said = []
     if keep.from_exif and media not in _WITH_EXIF:
         said.append("capture time and device cannot be kept in this format and were removed")
-    if keep.icc and not keep.icc_text and media not in _WITH_OWN_ICC:
+    if keep.icc and not keep.icc_text and not bare_icc(media, keep):
         said.append("the text of a colour profile stays in this format")
     return tuple(said)

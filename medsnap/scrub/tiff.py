@@ -14,7 +14,6 @@ from medsnap.model.rewrite import Buffer, Keep, Rewrite
 from medsnap.scrub import exif, icc, lzw, tiff_carriers, tiff_coded, tiff_jpeg, tiff_page, tiff_write
 from medsnap.scrub import tiff_tags as tags
 from medsnap.scrub.core import Assembly, ScrubKeep
-from medsnap.scrub.icc_minimal import minimal
 from medsnap.scrub.tiff_page import Picture
 from medsnap.scrub.tiff_tags import Tags, Value
 from medsnap.scrub.tiff_write import Block, Page
@@ -146,7 +145,7 @@ def _fresh(value: Value, field: Field, keep: ScrubKeep, out: Assembly) -> Value:
         made = tiff_jpeg.tables(value.data, where)
     elif value.tag == tags.ICC:
         icc.check(value.data, where)
-        made = value.data if keep.icc_text else minimal(value.data, where)
+        made = value.data if keep.icc_text else icc.anew(value.data, where)
         action = CarrierAction.KEPT if made == value.data else CarrierAction.REWRITTEN
         says = (Reveals.RENDERING,)
         out.carrier(CarrierKind.ICC, "ICC profile", field.start, field.stop, action=action, reveals=says)

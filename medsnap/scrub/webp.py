@@ -12,7 +12,6 @@ from medsnap.model.rewrite import Buffer, Insert, Keep, Rewrite
 from medsnap.scrub import icc
 from medsnap.scrub.core import Assembly, ScrubKeep, tail_kind
 from medsnap.scrub.exif import xmp_reveals
-from medsnap.scrub.icc_minimal import minimal
 from medsnap.scrub.keep import Fresh, choose, note, payload, render
 
 _CODED = (b"VP8 ", b"VP8L")
@@ -93,7 +92,7 @@ def _profile(data: Buffer, view: riff.View, body: Assembly, keep: ScrubKeep) -> 
     if chunk is None or not icc.usable(content):
         return None
     icc.check(content, f"chunk ICCP, byte {chunk.start}")
-    fresh = content if keep.icc_text else minimal(content, f"chunk ICCP, byte {chunk.start}")
+    fresh = content if keep.icc_text else icc.anew(content, f"chunk ICCP, byte {chunk.start}")
     action, says = CarrierAction.KEPT, (Reveals.RENDERING,)
     if fresh == content:
         _keep(body, chunk)

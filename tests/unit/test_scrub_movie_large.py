@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Insert, Keep, Rewrite
-from medsnap.scrub import apply, clean
+from medsnap.scrub import ScrubKeep, apply, clean
 from medsnap.scrub.large import Window, prove
 from medsnap.scrub.movie_memory import PIECE, pieces, stretch
 from tests.builders.heif import box, full
@@ -68,7 +68,7 @@ def test_the_report_of_a_clip_is_that_of_its_bytes() -> None:
 def test_samples_out_of_order_are_no_proof(steps: tuple[Keep, ...]) -> None:
     rewrite = Rewrite(media=MediaType.MP4, steps=steps, carriers=())
     with pytest.raises(NotClean, match="same order"):
-        prove(rewrite, bytes(9), MediaType.MP4)
+        prove(rewrite, bytes(9), MediaType.MP4, ScrubKeep())
 
 
 def hour(path: Path) -> None:
@@ -98,7 +98,7 @@ def hour(path: Path) -> None:
 
 CHILD = """
 import json, mmap, re, sys
-from medsnap.scrub import apply, clean
+from medsnap.scrub import ScrubKeep, apply, clean
 with open(sys.argv[1], "rb") as handle:
     data = memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
 done = clean(data)

@@ -11,6 +11,7 @@ import hashlib
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer
+from medsnap.scrub.second import icc
 
 
 class _Reader:
@@ -83,7 +84,7 @@ def _profile(reader: _Reader) -> None:
     rest = profile[size:]
     if profile[36:40] != b"acsp" or not 128 < size <= len(profile) or len(rest) > 3 or any(rest):
         raise reader.wrong("the colour profile is none, or bytes follow it")
-    reader.facts["icc"] = hashlib.sha256(profile).hexdigest()
+    reader.facts.update(icc.facts("icc", bytes(profile)))
 
 
 def _frame(reader: _Reader, kind: bytes) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 
+from medsnap.scrub.second import icc
 from medsnap.scrub.second.heif_tables import Tables
 
 
@@ -28,7 +28,7 @@ def facts(tables: Tables) -> tuple[tuple[str, str], ...]:
             *codes, span = struct.unpack(">4xHHHB", value)
             found["colour"] = "{}/{}/{} ".format(*codes) + ("full range" if span else "video range")
         elif name == "colr":
-            found["icc"] = hashlib.sha256(value[4:]).hexdigest()
+            found.update(icc.facts("icc", value[4:]))
         if name in {"irot", "imir", "clap"}:
             turns.append(name)
     found["transforms"] = " ".join(turns)

@@ -5,14 +5,13 @@ Written from ITU-T T.81 apart from the rewriter; it shares no code with it or wi
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable
 
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer
-from medsnap.scrub.second import exif
+from medsnap.scrub.second import exif, icc
 
 _STEP = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # a marker in coded data: not 00, not RSTn, no fill
 _FRAMES = {0xC0: 8, 0xC1: 12, 0xC2: 12, 0xC9: 12, 0xCA: 12}  # SOFn and its largest sample precision
@@ -120,7 +119,7 @@ def _finish_icc(reader: _Reader, at: int) -> None:
         raise NotClean("the ICC chunks are not one whole profile", where=f"byte {at}")
     if len(padding) > 3 or padding.strip(b"\x00"):
         raise NotClean("bytes follow the ICC profile", where=f"byte {at}")
-    reader.facts["icc"] = hashlib.sha256(whole).hexdigest()
+    reader.facts.update(icc.facts("icc", whole))
 
 
 def _adobe(reader: _Reader, _marker: int, body: bytes) -> bool:

@@ -6,10 +6,9 @@ without surplus rows; every byte of mdat in a sample of a track of pictures or s
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
+from medsnap.scrub.second import icc
 from medsnap.scrub.second.heif_tables import Eater
 from medsnap.scrub.second.movie_boxes import Readable, span
 from medsnap.scrub.second.movie_chunks import described, lengths, places, tile
@@ -85,5 +84,5 @@ def movie_facts(movie: str, tracks: list[Seen]) -> list[tuple[str, str]]:
             (f"time {track.number}", f"{track.clock} [{track.edits}] {times}"),
         ]
         for profile in (c.profile for c in track.codings if c.profile):
-            found.append((f"icc {track.number}", sha256(profile).hexdigest()))
+            found += icc.facts(f"icc {track.number}", profile).items()
     return found

@@ -7,14 +7,13 @@ medsnap.formats.
 from __future__ import annotations
 
 import binascii
-import hashlib
 import zlib
 from dataclasses import dataclass, field
 
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer
-from medsnap.scrub.second import exif
+from medsnap.scrub.second import exif, icc
 
 _LENGTHS = {
     b"IHDR": {13}, b"IEND": {0}, b"gAMA": {4}, b"cHRM": {32}, b"sRGB": {1}, b"cICP": {4},
@@ -126,7 +125,7 @@ def _profile(state: _State, body: bytes) -> bool:
         profile = inflater.decompress(body[5:], 16 << 20)
     except zlib.error:
         return False
-    state.facts["icc"] = hashlib.sha256(profile).hexdigest()
+    state.facts.update(icc.facts("icc", profile))
     size = int.from_bytes(profile[:4], "big")
     rest = profile[size:]
     whole = inflater.eof and not inflater.unused_data and profile[36:40] == b"acsp"

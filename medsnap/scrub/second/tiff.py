@@ -13,7 +13,7 @@ from functools import partial
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer
-from medsnap.scrub.second import tiff_data, tiff_tables
+from medsnap.scrub.second import icc, tiff_data, tiff_tables
 
 _WIDTHS = {1: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 2: 1}
 _MOST_PAGES = 4096
@@ -180,4 +180,4 @@ def _finish(reader: _Reader, pages: list[dict[int, _Entry]]) -> None:
             raise reader.wrong("the colour profile is none, or bytes follow it")
         if any(profile[size:]):
             raise reader.wrong("bytes follow the colour profile")
-        facts["icc" if not number else f"icc of page {number}"] = hashlib.sha256(profile).hexdigest()
+        facts.update(icc.facts(f"icc of page {number}" if number else "icc", profile))

@@ -5,13 +5,12 @@ Written from RFC 9649 apart from the rewriter; it shares no code with it or with
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer
-from medsnap.scrub.second import exif
+from medsnap.scrub.second import exif, icc
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def _profile(chunk: _Chunk, facts: dict[str, str]) -> None:
         raise NotClean("the colour profile is none", where=f"byte {chunk.at}")
     if len(profile) - size > 3 or profile[size:].strip(b"\x00"):
         raise NotClean("bytes follow the colour profile", where=f"byte {chunk.at}")
-    facts["icc"] = hashlib.sha256(profile).hexdigest()
+    facts.update(icc.facts("icc", profile))
 
 
 def _exif(chunk: _Chunk, facts: dict[str, str]) -> None:
