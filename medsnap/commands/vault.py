@@ -44,7 +44,7 @@ def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = Non
     from medsnap.vault.ids import SHORT
 
     with member(io, vault, key_file) as session:
-        row = session.catalogue.photo(photo)
+        row = session.catalogue.photo(photo, roles=session.roles)
         receipts = session.catalogue.receipts(row.seal.object)
     patient, seal = row.match.patient, row.seal
     facts = [
@@ -106,8 +106,10 @@ def open_(
     with member(io, vault, key_file) as session:
         row = _row_or_refusal(io, session, photo)
         release(io, session, row.seal, into)
-    if row.decision.reviewers and not row.decision.opened_by:
-        io.warn("the policy lets nobody but its reviewers open this photo until a person has looked at it")
+        bound = session.roles is not None
+    if not bound:
+        who = ", ".join(row.decision.opened_by) or "nobody"
+        io.warn(f"no role of the policy binds your key; by the policy this photo is opened by: {who}")
     page = (Line(f"Opened into {into}; the opening is in the audit log.", Tone.GOOD),)
     record_ = {
         "id": row.seal.object,
@@ -122,7 +124,7 @@ def _row_or_refusal(io: Io, session: Session, photo: str) -> PhotoRow:
     from medsnap.vault.ids import is_id
 
     try:
-        return session.catalogue.photo(photo)
+        return session.catalogue.photo(photo, roles=session.roles)
     except NotFound as absent:
         # what was typed goes into the log only when it is an id: it could be a name
         record(io, session, Action.OPEN_REFUSED, objects=(photo,) if is_id(photo) else (), outcome=absent.id)

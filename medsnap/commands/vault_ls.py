@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,6 +74,7 @@ def ls(
         until=_as_day(until, "--until"),
     )
     with member(io, vault, key_file) as session:
+        wanted = dataclasses.replace(wanted, roles=session.roles)
         found = session.catalogue.entries(wanted, None if limit is None else limit + 1)
         records = [_entry(entry) for entry in found[:limit]]
         broken = bool(session.reader.problems)

@@ -32,7 +32,7 @@ from medsnap.vault.entries import Entry, Filters
 from medsnap.vault.ids import Random, is_prefix
 from medsnap.vault.reader import Reader, not_found
 
-LAYOUT: Final = 2  # of the cells; another one is another key, so older files are made anew
+LAYOUT: Final = 3  # of the cells; another one is another key, so older files are made anew
 _BROKEN: Final = (sqlite3.Error, Tampered, UnicodeError)  # what SQLite makes of a damaged file
 T = TypeVar("T")
 
@@ -159,16 +159,16 @@ class Catalogue:
         """Return what lists show of one photo, by its id or a beginning of it. Errors as `photo`."""
         return self._ask(lambda store: _only(_named(store, object_id))[1])
 
-    def photo(self, object_id: str, *, role: str | None = None) -> PhotoRow:
+    def photo(self, object_id: str, *, roles: frozenset[str] | None = None) -> PhotoRow:
         """Return one photo's row by its id, or by a beginning of it that only one of ours has.
 
-        With `role` only photos that this role may open exist. Raises NotFound, the same for hidden
+        With `roles` only photos that one of them may open exist. Raises NotFound, the same for hidden
         and absent, UsageError when several of the caller's own photos begin so.
         """
 
         def row(store: Store) -> PhotoRow:
-            rows = [_photo(store, found) for found in _named(store, object_id)]
-            return _only([row for row in rows if role is None or role in row.decision.opened_by])
+            wanted = Filters(roles=roles)
+            return _photo(store, _only([f for f in _named(store, object_id) if wanted.admit(f[1])]))
 
         return self._ask(row)
 

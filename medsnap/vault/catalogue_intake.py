@@ -160,7 +160,8 @@ def unpack(cell: bytes) -> tuple[Entry, int, int]:
     """Decode what `pack` wrote."""
     *values, block, slot = json.loads(cell)
     given: Mapping[str, Any] = dict(zip(Entry.__slots__, values, strict=True))
-    return Entry(**{**given, "features": tuple(given["features"])}), block, slot
+    lists = {name: tuple(given[name]) for name in ("features", "opened_by")}
+    return Entry(**{**given, **lists}), block, slot
 
 
 def whole(store: Store, block: int, slot: int) -> bytes:

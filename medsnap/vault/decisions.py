@@ -103,7 +103,7 @@ def settle(store: Store, name: str) -> Settled:
             before, changed = after, True
     if not changed:
         return Settled(problem=problem)
-    entry = replace(entry, verb=str(before.verb))
+    entry = replace(entry, verb=str(before.verb), opened_by=before.opened_by)
     return Settled(problem=problem, number=number, entry=entry, cell=pack(entry, block, slot))
 
 

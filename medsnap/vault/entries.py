@@ -48,6 +48,7 @@ class Entry:
     model: str | None = None  # of the camera
     features: tuple[str, ...] = ()  # seen, or doubtful
     text: str = ""  # of the description, its parts one a line
+    opened_by: tuple[str, ...] = ()  # roles, by the decision that holds now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,7 @@ class Filters:
     text: str | None = None  # every word of it stands in the description
     since: str | None = None  # captured on this day or later, YYYY-MM-DD
     until: str | None = None  # captured on this day or earlier
+    roles: frozenset[str] | None = None  # the caller's: what none of them may open does not exist
 
     def labels(self) -> tuple[tuple[str, str], ...]:
         """Name what a photo must be labelled with: (field, value), all of them."""
@@ -78,6 +80,8 @@ class Filters:
 
     def admit(self, entry: Entry) -> bool:
         """Say whether a photo is wanted."""
+        if self.roles is not None and self.roles.isdisjoint(entry.opened_by):
+            return False
         if any((v := getattr(self, n)) is not None and v != getattr(entry, n) for n in _EXACT):
             return False
         if self.since is not None and (not entry.captured or entry.captured[:10] < self.since):
@@ -153,6 +157,7 @@ def entry_of(event: Mapping[str, Any], compartment: str) -> Entry:
         model=_said(capture, "model"),
         features=_noticed(decision),
         text="\n".join(said for name in _DESCRIBED if (said := _said(told, name))),
+        opened_by=_roles(decision),
     )
 
 
@@ -160,6 +165,13 @@ def _noticed(decision: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the features that were seen or are doubtful, as the decision fused them."""
     found = _items(decision, "features")
     return tuple(sorted({_text(f, "feature") for f in found if f.get("state") in _NOTICED}))
+
+
+def _roles(decision: Mapping[str, Any]) -> tuple[str, ...]:
+    roles = decision.get("opened_by", [])
+    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+        raise CodecError("opened_by", "needs a list of texts")
+    return tuple(roles)
 
 
 def _items(parent: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

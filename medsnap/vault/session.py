@@ -12,7 +12,7 @@ from medsnap.errors import KeyRefused
 from medsnap.model.photo import Sha256
 from medsnap.vault import host
 from medsnap.vault.catalogue import Catalogue
-from medsnap.vault.directory import Directory, load
+from medsnap.vault.directory import EVERY_ROLE, Directory, load
 from medsnap.vault.host import Pin
 from medsnap.vault.ids import Random
 from medsnap.vault.keys import Keys
@@ -30,6 +30,11 @@ class Session:
     reader: Reader
     catalogue: Catalogue
     new: int = 0  # commits taken into the catalogue by this opening
+
+    @property
+    def roles(self) -> frozenset[str] | None:
+        """The policy's roles that this member has; None when they do not bind him."""
+        return roles_of(self.directory, self.keys)
 
     @property
     def place(self) -> dict[str, int]:
@@ -104,6 +109,18 @@ def open_session(
         )
     finally:
         catalogue.close()
+
+
+def roles_of(directory: Directory, keys: Keys) -> frozenset[str] | None:
+    """Return the roles of whoever holds these keys; none of a stranger, None when none binds him.
+
+    The recovery sheet is bound by no role: it is for the day when nobody else is left.
+    """
+    mine = set(keys.recipients)
+    if directory.recovery in mine:
+        return None
+    roles = frozenset(role for m in directory.members if m.recipient in mine for role in m.roles)
+    return None if EVERY_ROLE in roles else roles
 
 
 def _actor(directory: Directory, keys: Keys) -> str:
