@@ -8,13 +8,17 @@ own writing.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from medsnap.model.rewrite import Buffer
+
+T = TypeVar("T")
 
 
 def create(path: Path, *, mode: int = 0o600, exclusive: bool = False) -> int:
@@ -36,6 +40,15 @@ def sync(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file durable that somebody else left."""
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(path: Path) -> None:
     """Make a folder's entries durable; Windows has no such call and needs none."""
     if sys.platform == "win32":
@@ -45,6 +58,38 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+PARALLEL = 8  # syncs that wait for the disk together: one commit of its own journal serves them all
+
+
+def sync_all(descriptors: Sequence[int]) -> None:
+    """Make the bytes of several files durable."""
+    _each(sync, descriptors)
+
+
+def sync_folders(paths: Iterable[Path]) -> None:
+    """Make the entries of several folders durable, each once."""
+    _each(sync_folder, sorted(set(paths)))
+
+
+def _each(step: Callable[[T], None], things: Sequence[T]) -> None:
+    if len(things) < 2 or PARALLEL < 2:
+        for thing in things:
+            step(thing)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(PARALLEL, len(things))) as pool:
+        for done in [pool.submit(step, thing) for thing in things]:
+            done.result()
+
+
+def begin_sync(descriptor: int) -> None:
+    """Let the system begin to write a file's bytes out, without waiting; a hint that may be ignored."""
+    if hasattr(os, "posix_fadvise"):
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def link(source: Path, target: Path) -> None:

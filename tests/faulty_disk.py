@@ -24,7 +24,7 @@ import pytest
 from medsnap import disk
 
 CHANGES = ("create", "write", "link", "rename", "replace", "make_folder")  # a full disk refuses these
-STEPS = (*CHANGES, "sync", "sync_folder", "unlink", "remove_folder")
+STEPS = (*CHANGES, "sync", "sync_file", "sync_folder", "unlink", "remove_folder")
 Image = Mapping[str, bytes | None]  # path below the folder: bytes, None for a folder
 
 
@@ -219,6 +219,10 @@ def _steps(watcher: Watcher) -> dict[str, Callable[..., Any]]:
         if descriptor in paths:
             watcher.after("sync", paths[descriptor])
 
+    def sync_file(path: Path) -> None:
+        watcher.before("sync", path)
+        watcher.after("sync", path)
+
     def unlink(path: Path) -> None:
         watcher.before("unlink", path)
         found = path.stat()
@@ -242,7 +246,14 @@ def _steps(watcher: Watcher) -> dict[str, Callable[..., Any]]:
 
         return step
 
-    own = {"create": create, "write": write, "sync": sync, "unlink": unlink, "replace": replace}
+    own: dict[str, Callable[..., Any]] = {
+        "create": create,
+        "write": write,
+        "sync": sync,
+        "sync_file": sync_file,
+        "unlink": unlink,
+        "replace": replace,
+    }
     return {name: own.get(name) or plain(name) for name in STEPS}
 
 
@@ -301,6 +312,7 @@ def watched(watcher: Watcher) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, step in _steps(watcher).items():
             patch.setattr(disk, name, step)
+        patch.setattr(disk, "PARALLEL", 1)  # one step after the other
         patch.setattr(sqlite3, "connect", connected)
         yield
 

@@ -35,6 +35,7 @@ class Written:
     """What `encrypt` wrote."""
 
     size: int  # bytes of the age file
+    header: Sha256  # through the MAC line
     payload: Sha256  # of nonce and chunks: survives a rewrap of the header
     plaintext: Sha256
     length: int  # bytes of the plaintext
@@ -126,6 +127,7 @@ def encrypt(
     return Written(
         size=size,
         length=length,
+        header=Sha256(hashlib.sha256(head).hexdigest()),
         payload=Sha256(payload.hexdigest()),
         plaintext=Sha256(plaintext.hexdigest() if hash_plaintext else ""),
     )

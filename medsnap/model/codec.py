@@ -28,11 +28,20 @@ class CodecError(ValueError):
         self.where = where
 
 
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+
+
 def to_json(value: object) -> Any:
     """Turn a noun into JSON values. Private values are revealed: call it only on the way into a
     sealed batch or an explicit stdout."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    kind: type = type(value)
+    if kind in _PLAIN:
+        return value
+    names = _names(kind)
+    if names is not None:
+        return {name: to_json(getattr(value, name)) for name in names}
+    if isinstance(value, (tuple, list, frozenset)):
+        return [v if type(v) in _PLAIN else to_json(v) for v in value]
     if isinstance(value, Private):
         return to_json(value.reveal())
     if isinstance(value, IntEnum):
@@ -45,9 +54,13 @@ def to_json(value: object) -> Any:
         return str(value)
     if isinstance(value, dict):
         return {str(k): to_json(v) for k, v in value.items()}
-    if isinstance(value, (tuple, list, frozenset)):
-        return [to_json(v) for v in value]
     return value
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...] | None:
+    """Name the fields of a dataclass; None for any other type."""
+    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
 
 
 @cache

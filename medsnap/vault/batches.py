@@ -29,9 +29,9 @@ class Lines:
 
     encoded: list[bytes] = field(default_factory=list)
 
-    def add(self, row: object) -> None:
-        """Add one event in clear (it will be sealed with its batch)."""
-        self.encoded.append(canonical(row))
+    def add(self, line: bytes) -> None:
+        """Add one event in clear, canonical JSON (it will be sealed with its batch)."""
+        self.encoded.append(line)
 
     def add_sealed(self, data: bytes) -> None:
         """Add one event that is already an age file: ingest cannot open what it sealed before a crash."""
@@ -63,9 +63,9 @@ def seal(body: bytes, size: int, recipient: str, *, random: Random) -> bytes:
     return encrypt_bytes(body + b"\n" * (size - len(body)), [recipient], random=random)
 
 
-def seal_row(row: object, recipient: str, *, random: Random) -> bytes:
+def seal_row(line: bytes, recipient: str, *, random: Random) -> bytes:
     """Seal one event alone, padded, for the journal: it outlives a kill before its commit."""
-    body = canonical(row) + b"\n"
+    body = line + b"\n"
     return seal(body, padme(max(1024, len(body))), recipient, random=random)
 
 

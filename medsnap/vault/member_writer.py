@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medsnap.errors import KeyRefused
+from medsnap.model.codec import canonical
 from medsnap.model.photo import Sha256
 from medsnap.model.record import ADD, RECEIPT
 from medsnap.vault import batches, commits
@@ -50,7 +51,7 @@ class MemberWriter:
                 hint=f"members write {RECEIPT}; photos are added by the ingest host",
             )
         self._directory.compartment(compartment)
-        self._lines.setdefault(compartment, batches.Lines()).add(row)
+        self._lines.setdefault(compartment, batches.Lines()).add(canonical(row))
 
     def commit(self) -> SignedCommit | None:
         """Write what was added; None when nothing was.

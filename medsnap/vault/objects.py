@@ -6,8 +6,9 @@ gives the photo without medsnap.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,9 +17,11 @@ from medsnap import disk
 from medsnap.errors import IoFailed, Malformed, MedsnapError, Tampered
 from medsnap.model.photo import ObjectId, Sha256
 from medsnap.model.rewrite import Buffer
-from medsnap.vault.files import io_errors, make_folder, place_new
+from medsnap.platform import name_new
+from medsnap.vault.files import io_errors, make_folder, remove
 from medsnap.vault.ids import Random, is_id, padme
 
+PART = ".part"
 _ZEROS = bytes(65536)
 _MAX_HEADER_LINES = 4096
 _MAX_LINE = 4096
@@ -53,6 +56,71 @@ def path_of(vault: Path, object_id: str) -> Path:
     return vault / "objects" / object_id[:2] / object_id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """A sealed object that lies whole in `tmp`, its file still open: it has no name and is not durable."""
+
+    placed: Placed
+    temporary: Path
+    handle: BinaryIO
+
+    def close(self) -> None:
+        """Close the file; it stays where it is."""
+        with contextlib.suppress(OSError):
+            self.handle.close()
+
+
+def staging(vault: Path, object_id: str) -> Path:
+    """Return where an object lies until it gets its name."""
+    return vault / "tmp" / f"{object_id}{PART}"
+
+
+def stage(
+    vault: Path,
+    object_id: ObjectId,
+    chunks: Iterable[Buffer],
+    *,
+    length: int,
+    recipient: str,
+    random: Random,
+) -> Staged:
+    """Seal `length` bytes to one recipient into `tmp`. Raises IoFailed."""
+    from medsnap.crypto.age import encrypt
+
+    temporary = staging(vault, object_id)
+    counter = _Counter()
+    with io_errors(vault):
+        handle = disk.writer(temporary)
+        try:
+            padded = counter.padded(chunks, length)  # hashes the photo on its way
+            written = encrypt(padded, [recipient], handle.write, random=random, hash_plaintext=False)
+            handle.flush()
+            disk.begin_sync(handle.fileno())
+        except BaseException:
+            with contextlib.suppress(OSError):
+                handle.close()
+            with contextlib.suppress(OSError):
+                remove(temporary)
+            raise
+    digests = ObjectDigests(object=object_id, payload=written.payload, header=written.header)
+    placed = Placed(digests=digests, plaintext=counter.digest, length=length)
+    return Staged(placed=placed, temporary=temporary, handle=handle)
+
+
+def place(vault: Path, staged: Sequence[Staged]) -> None:
+    """Make objects durable and give them their names: all bytes first, then names, then folders."""
+    with io_errors(vault):
+        disk.sync_all([one.handle.fileno() for one in staged])
+        folders = []
+        for one in staged:
+            one.handle.close()
+            final = path_of(vault, one.placed.digests.object)
+            make_folder(final.parent)
+            name_new(one.temporary, final)
+            folders.append(final.parent)
+        disk.sync_folders(folders)
+
+
 def put(
     vault: Path,
     object_id: ObjectId,
@@ -63,23 +131,28 @@ def put(
     random: Random,
 ) -> Placed:
     """Seal `length` bytes to one recipient, synced, under a name that was free. Raises IoFailed."""
-    from medsnap.crypto.age import encrypt
+    staged = stage(vault, object_id, chunks, length=length, recipient=recipient, random=random)
+    place(vault, [staged])
+    return staged.placed
 
-    final = path_of(vault, object_id)
-    temporary = vault / "tmp" / f"{object_id}.part"
-    counter = _Counter()
-    with io_errors(vault):
-        with disk.writer(temporary) as handle:
-            padded = counter.padded(chunks, length)  # hashes the photo on its way
-            written = encrypt(padded, [recipient], handle.write, random=random, hash_plaintext=False)
-            handle.flush()
-            disk.sync(handle.fileno())
-        with temporary.open("rb") as again:
-            header = header_digest(again, where=str(final))
-        make_folder(final.parent)
-        place_new(temporary, final)
-    digests = ObjectDigests(object=object_id, payload=written.payload, header=header)
-    return Placed(digests=digests, plaintext=counter.digest, length=length)
+
+def secure(vault: Path, expected: ObjectDigests) -> bool:
+    """Make an object durable that a killed process left whole, under its name or in `tmp`; say if it is."""
+    final = path_of(vault, expected.object)
+    for path in (final, staging(vault, expected.object)):
+        try:
+            whole = digests_at(path, expected.object) == expected
+        except (FileNotFoundError, Tampered):
+            continue
+        if whole:
+            with io_errors(vault):
+                disk.sync_file(path)
+                if path != final:
+                    make_folder(final.parent)
+                    name_new(path, final)
+                disk.sync_folder(final.parent)
+            return True
+    return False
 
 
 class _Counter:

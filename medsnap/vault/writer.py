@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 
 from medsnap import disk
-from medsnap.errors import Tampered
+from medsnap.model.codec import canonical
 from medsnap.model.photo import MediaType, ObjectId, Sha256
 from medsnap.model.record import PhotoRow
 from medsnap.model.rewrite import Buffer
@@ -25,10 +25,11 @@ from medsnap.vault.files import io_errors, make_folder, place_new, remove
 from medsnap.vault.host import Host
 from medsnap.vault.ids import Random, random_id
 from medsnap.vault.journal import Journal, Known
-from medsnap.vault.objects import ObjectDigests
+from medsnap.vault.objects import PART, ObjectDigests, Staged
 
 COMMIT_EVERY = 256  # rows
 COMMIT_AFTER = timedelta(seconds=60)
+PLACE_EVERY = 8  # objects that are made durable together: one wait for the disk serves them all
 LOCK = "lock"
 
 
@@ -57,6 +58,8 @@ class Writer:
         self._lines: dict[str, batches.Lines] = {}
         self._sealed: dict[ObjectId, ObjectDigests] = {}  # of this run, until their row is added
         self._objects: list[ObjectDigests] = []  # of the rows that wait
+        self._staged: dict[ObjectId, tuple[Sha256, Staged]] = {}  # whole, without a name; by source
+        self._rowless: set[ObjectId] = set()  # of those: no row was added yet
         self._since = now()
         self._waiting = 0
         self._torn = False  # memory may be behind the journal: an interrupt or error cut a step off
@@ -74,6 +77,7 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close_staged()
         self._stack.close()
 
     def blank(self) -> bool:
@@ -87,9 +91,9 @@ class Writer:
         source may be the only copy and is sealed anew.
         """
         found = self._journal.known(source)
-        if found is None or not objects.path_of(self._vault, found.object).exists():
-            return None
-        return found
+        if found is None or found.object in self._staged:
+            return found
+        return found if objects.path_of(self._vault, found.object).exists() else None
 
     def seal(
         self, chunks: Iterable[Buffer], *, source: Sha256, compartment: str, media: MediaType, length: int
@@ -102,23 +106,24 @@ class Writer:
             self.recover()
         key = self._directory.compartment(compartment)
         object_id = random_id(self._random)
-        self._journal.intend(source, object_id)
-        placed = objects.put(
+        staged = objects.stage(
             self._vault, object_id, chunks, length=length, recipient=key.recipient, random=self._random
         )
-        self._sealed[object_id] = placed.digests
+        self._staged[object_id] = (source, staged)
+        self._rowless.add(object_id)
+        self._sealed[object_id] = staged.placed.digests
         return Seal(
             object=object_id,
             compartment=compartment,
             epoch=key.epoch,
-            payload=placed.digests.payload,
-            plaintext=placed.plaintext,
+            payload=staged.placed.digests.payload,
+            plaintext=staged.placed.plaintext,
             length=length,
             media=media,
         )
 
     def add(self, compartment: str, row: object) -> SignedCommit | None:
-        """Add an event to a compartment: durable at once, committed with others.
+        """Add an event to a compartment: no kill loses it from here on; committed with others.
 
         A PhotoRow takes its object and its companions' objects with it. Returns the commit when
         256 rows or 60 seconds made one due.
@@ -126,15 +131,35 @@ class Writer:
         key = self._directory.compartment(compartment)
         seals = [s for s in seals_of(row) if s.compartment == compartment]
         digests = tuple(self._sealed.pop(s.object) for s in seals)
-        sealed = batches.seal_row(row, key.recipient, random=self._random)
+        line = canonical(row)
+        sealed = batches.seal_row(line, key.recipient, random=self._random)
         with self._step():
-            # what leaves in this run is written down before it leaves; else the commit's sync will do
+            # what leaves in this run is written down before it leaves; else the next sync will do
             self._journal.add(compartment, sealed, digests, _sources(row), dump=self._dump, sync=_leaves(row))
-            self._lines.setdefault(compartment, batches.Lines()).add(row)
+            self._lines.setdefault(compartment, batches.Lines()).add(line)
             self._objects += digests
             self._waiting += 1
+            self._rowless.difference_update(o.object for o in digests)
+            if _leaves(row) or len(self._staged) >= PLACE_EVERY:
+                self._place()
         due = self._waiting >= COMMIT_EVERY or self._now() - self._since >= COMMIT_AFTER
         return self.commit() if due else None
+
+    def _place(self) -> None:
+        """Give the staged objects their names, durably; what each is to become is written down first."""
+        if not self._staged:
+            return
+        self._journal.intend(
+            (source, name) for name, (source, _) in self._staged.items() if name in self._rowless
+        )
+        objects.place(self._vault, [staged for _, staged in self._staged.values()])
+        self._staged, self._rowless = {}, set()
+
+    def _close_staged(self) -> None:
+        """Let go of the files; the journal says which of them count."""
+        for _, staged in self._staged.values():
+            staged.close()
+        self._staged, self._rowless = {}, set()
 
     def commit(self) -> SignedCommit | None:
         """Write batches, commit and log entry for all rows that wait; None when none does.
@@ -148,6 +173,7 @@ class Writer:
             return None
         draft = commits.Draft(lines={k: v.encoded for k, v in self._lines.items()}, objects=self._objects)
         with self._step():
+            self._place()
             signed = commits.write(
                 self._vault,
                 self._directory,
@@ -181,6 +207,7 @@ class Writer:
         self._journal.roll_back()
         self._forget()
         self._sealed = {}
+        self._close_staged()
         for name in ("tmp", "objects", "batches", "commits"):
             make_folder(self._vault / name)
         self._recover_commit()
@@ -188,7 +215,7 @@ class Writer:
             self._set_aside(object_id)
             self._journal.drop_intent(object_id)
         for row in self._journal.pending():
-            if all(self._whole(o) for o in row.objects):
+            if all(objects.secure(self._vault, o) for o in row.objects):
                 self._lines.setdefault(row.compartment, batches.Lines()).add_sealed(row.sealed)
                 self._objects += row.objects
                 self._waiting += 1
@@ -196,6 +223,9 @@ class Writer:
             for digests in row.objects:
                 self._set_aside(digests.object)
             self._journal.drop_pending(row)
+        with io_errors(self._vault):
+            for part in (self._vault / "tmp").glob(f"*{PART}"):
+                remove(part)  # of no row: its source is still where it was
         self._torn = False
 
     def _recover_commit(self) -> None:
@@ -216,12 +246,6 @@ class Writer:
         if signed.sha256 not in self._logged():
             self._log(signed.sha256, tuple(o.object for o in signed.commit.objects))
         self._journal.settle()
-
-    def _whole(self, expected: ObjectDigests) -> bool:
-        try:
-            return objects.digests_of(self._vault, expected.object) == expected
-        except (FileNotFoundError, Tampered):
-            return False
 
     def _set_aside(self, object_id: ObjectId) -> None:
         """Move an object without a row out of `objects`; never delete it: it may be the only copy."""
