@@ -67,7 +67,7 @@ def _sheet(policy: Policy, found: tuple[Chapter, ...]) -> Sheet:
 
 
 def _signers(people: tuple[str, ...], needed: int) -> str:
-    from medsnap.policy.board import listed
+    from medsnap.policy.board_words import listed
 
     return f"{needed} of {listed(people, 'or')}" if needed < len(people) else listed(people)
 

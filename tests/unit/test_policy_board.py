@@ -11,7 +11,8 @@ import pytest
 from medsnap import policy
 from medsnap.cli import root
 from medsnap.commands._main import run
-from medsnap.policy.board import chapters, listed, places
+from medsnap.policy.board import chapters
+from medsnap.policy.board_words import listed, places
 from medsnap.report.board_html import Sheet, render
 
 NAMES = ["hospital", "little-clinic", "dermatology"]
