@@ -40,6 +40,8 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("show", "Show all that is known of one photo.", "medsnap.commands.vault:show"),
         Entry("open", "Open one photo; the opening is logged first.", "medsnap.commands.vault:open_"),
         Entry("check", "Verify every seal and digest; needs no keys.", "medsnap.commands.vault_check:check"),
+        Entry("copy", "Copy a vault, verified; later only what is new.", "medsnap.commands.vault_copy:copy"),
+        Entry("restore-test", "Open all of a copy with the recovery sheet alone.", "medsnap.commands.vault_copy:restore_test"),
         Entry("reindex", "Make your catalogue anew from the batches.", "medsnap.commands.vault_reindex:reindex"),
         Entry("trust", "Pin a vault's root on this host, for ingest.", "medsnap.commands.vault:trust"),
         Group("member", "Who may open what: add, remove, list members.", (

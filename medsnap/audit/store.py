@@ -15,7 +15,7 @@ from medsnap.errors import KeyRefused, Malformed, MedsnapError, Tampered
 from medsnap.model.event import AuditEvent
 from medsnap.model.photo import Sha256
 
-_MAX_SEALED = 16 << 20  # bytes of one sealed event
+MAX_SEALED = 16 << 20  # bytes of one sealed event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,8 @@ class Opaque:
     because: str
 
 
-def _name(digest: Sha256) -> str:
+def name_of(digest: Sha256) -> str:
+    """Return where a sealed event lies below the log."""
     return f"sealed/{digest[:2]}/{digest}"
 
 
@@ -35,8 +36,8 @@ def put(log: Log, sealed: bytes) -> Sha256:
     """Keep a sealed event durably under its digest; writing it twice changes nothing."""
     digest = Sha256(hashlib.sha256(sealed).hexdigest())
     folder = Folder(log.root)
-    if folder.read(_name(digest), _MAX_SEALED) != sealed:
-        folder.write(_name(digest), sealed)
+    if folder.read(name_of(digest), MAX_SEALED) != sealed:
+        folder.write(name_of(digest), sealed)
     return digest
 
 
@@ -76,8 +77,8 @@ def commits(log: Log) -> Iterator[Sha256]:
 
 
 def _sealed(folder: Folder, leaf: events.Leaf, index: int) -> bytes:
-    name = _name(leaf.sealed)
-    data = folder.read(name, _MAX_SEALED)
+    name = name_of(leaf.sealed)
+    data = folder.read(name, MAX_SEALED)
     if data is None or hashlib.sha256(data).hexdigest() != leaf.sealed:
         what = "is missing" if data is None else "was altered"
         raise Tampered(f"the sealed event of entry {index} {what}", where=f"log/{name}, entry {index}")

@@ -82,10 +82,10 @@ class LogFound:
     problems: list[Problem] = field(default_factory=list)
 
 
-def look_at_log(vault: Path, signed: SignedDirectory, folder: Path) -> LogFound:
-    """Verify the log's hashes, signature and sealed events, and that it goes on from where it was.
+def look_at_log(vault: Path, signed: SignedDirectory, folder: Path | None) -> LogFound:
+    """Verify the log's hashes, signature and sealed events, and that it goes on from what this host saw.
 
-    Raises nothing for what is in the vault.
+    `folder` is this host's own one, None on a bare machine. Raises nothing for what is in the vault.
     """
     from medsnap.audit import store
     from medsnap.crypto.note import Verifier
@@ -101,7 +101,7 @@ def look_at_log(vault: Path, signed: SignedDirectory, folder: Path) -> LogFound:
     except MedsnapError as fault:
         found.problems.append(Problem(fault.where or "log", fault.message))
         return found
-    seen = _remembered(folder)
+    seen = _remembered(folder) if folder is not None else None
     if seen is not None:
         try:
             found.remembered = log.verify(verifiers, witnessed=seen).witnessed

@@ -1,0 +1,191 @@
+"""`medsnap vault copy` and `restore-test`: a second vault that was read back, and a proof that it opens."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medsnap.commands._at_rest import directory_at, look_at_log, pin_of
+from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._vault import VaultOption, log_of, passphrase
+from medsnap.errors import Exit, KeyRefused, Tampered
+from medsnap.report.page import Block, Facts, Line, Table, Tone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from medsnap.vault.copy import CopyReport
+    from medsnap.vault.directory import Directory, SignedDirectory
+    from medsnap.vault.keys import Keys
+    from medsnap.vault.reader import Problem
+    from medsnap.vault.trial import Trial
+
+
+@command()
+def copy(
+    io: Io,
+    to: Annotated[Path, typer.Argument(metavar="TO", help="The copy's folder: on another disk or host.")],
+    vault: VaultOption = None,
+    *,
+    reread: Annotated[
+        bool, typer.Option("--reread", help="Verify what lies in the copy too, and mend it.")
+    ] = False,
+) -> Result:
+    """Copy a vault, each file verified; the next time only what is new. It needs no keys.
+
+    Run it again after an interruption: it goes on. A copy is never replaced by an older or another
+    vault: if this one was put back or forked, the copy stays as it is (exit 4 or 77).
+
+    Examples:
+
+      medsnap vault copy /mnt/second-disk/vault --vault /srv/vault
+
+      medsnap vault copy /mnt/second-disk/vault --reread
+    """
+    from medsnap.audit import copying, store
+    from medsnap.crypto.note import Verifier
+    from medsnap.vault import copy as copies
+    from medsnap.vault import copy_place
+
+    place = io.need(vault, "vault", "--vault")
+    # first the log, then the directory: so no commit is younger than the directory that it needs
+    log = log_of(place, directory_at(place).directory)
+    head = copying.snapshot(log, [Verifier.parse(k) for k in directory_at(place).log_vkeys])
+    signed = _vouched(io, place)
+    with copy_place.begun(place, to, signed):
+        leaves = islice(store.leaves(log), head.size)  # what was appended since is the next copy's
+        logged = {leaf.commit for leaf in leaves if leaf.commit is not None}
+        report = copies.copy(place, to, signed, logged=logged, reread=reread)
+        entries = copying.copy(log, log_of(to, signed.directory), head)
+    return _copied(io, report, entries, head.size)
+
+
+def _vouched(io: Io, vault: Path) -> SignedDirectory:
+    """Read the directory and verify it by this machine's pin, else by the root that it names itself."""
+    from medsnap.vault import directory, host
+
+    signed = directory_at(vault)
+    pin = pin_of(io.settings.state / signed.directory.vault)
+    if pin is not None:
+        host.verified(signed.data, pin, None)
+    else:
+        directory.verify(signed.data, root_vkey=signed.directory.root)
+        io.warn("the vault's root is not pinned here; nobody vouches for what is copied (vault trust)")
+    return signed
+
+
+def _copied(io: Io, report: CopyReport, entries: int, size: int) -> Result:
+    good = not report.problems
+    for problem in report.problems:
+        io.record({"type": "problem", "where": problem.where, "what": problem.what})
+    counts = {
+        "objects": report.objects,
+        "bytes": report.bytes,
+        "present": report.present,
+        "batches": report.batches,
+        "commits": report.commits,
+        "mended": report.mended,
+        "unlogged": report.unlogged,
+        "log_entries": entries,
+        "log_size": size,
+    }
+    verdict = "The copy is complete." if good else f"The copy lacks {len(report.problems)} files."
+    facts = [
+        ("copied", f"{report.objects} objects ({report.bytes / 1e6:.1f} MB), {report.commits} commits"),
+        ("lay there", f"{report.present} objects"),
+        ("log", f"{entries} new entries of {size}"),
+    ]
+    if report.mended:
+        facts.append(("mended", f"{report.mended} files of the copy; the broken ones lie in its tmp/aside"))
+    page: list[Block] = [Line(verdict, Tone.GOOD if good else Tone.BAD), Facts(tuple(facts))]
+    if report.unlogged:
+        page.append(Line(f"{report.unlogged} commits wait for their log entry: copy again later.", Tone.WARN))
+    page += _problems(report.problems, "These are faults of the vault. Everything else was copied.")
+    page.append(Line("Try it: medsnap vault restore-test COPY --recovery-file SHEET", Tone.QUIET))
+    return Result(
+        page=tuple(page),
+        data={"ok": good, **counts},
+        exit=Exit.OK if good else Exit.INTEGRITY,
+        records="problems",
+    )
+
+
+def _problems(problems: Sequence[Problem], after: str) -> list[Block]:
+    if not problems:
+        return []
+    rows = tuple((p.where, p.what) for p in problems)
+    return [Table(columns=("where", "what"), rows=rows, wide="what"), Line(after)]
+
+
+@command()
+def restore_test(
+    io: Io,
+    copy_: Annotated[Path, typer.Argument(metavar="COPY", help="A copy of a vault; it is only read.")],
+    recovery_file: Annotated[
+        Path, typer.Option("--recovery-file", metavar="FILE", help="The recovery sheet, or a key file.")
+    ],
+) -> Result:
+    """Open every committed photo of a copy with the recovery sheet alone, as a bare machine would.
+
+    It uses nothing that this machine knows and writes nothing: run it on another one, once a quarter.
+    Nothing of the photos is kept.
+
+    Examples:
+
+      medsnap vault restore-test /mnt/second-disk/vault --recovery-file recovery.key
+    """
+    from medsnap.vault import check as checking
+    from medsnap.vault import keys, trial
+
+    held = keys.load_file(recovery_file, ask=passphrase(io))
+    signed = directory_at(copy_)
+    directory, by = _root(io, signed, held)
+    log = look_at_log(copy_, signed, None)
+    report = checking.check(copy_, root_vkey=directory.root, logged=log.commits)
+    tried = trial.trial(copy_, directory, held.identities, order=log.commits or ())
+    problems = list(dict.fromkeys((*report.problems, *log.problems, *tried.problems)))
+    return _tried(io, tried, problems, by, log.size)
+
+
+def _root(io: Io, signed: SignedDirectory, held: Keys) -> tuple[Directory, str]:
+    from medsnap.vault import directory
+
+    if held.vault and held.vault != signed.directory.vault:
+        raise KeyRefused("this sheet belongs to another vault", hint="the vault's id stands on the sheet")
+    root = held.root_vkey or signed.directory.root
+    if not held.root_vkey:
+        io.warn("the sheet names no root: the copy's directory was checked against the root it names itself")
+    try:
+        return directory.verify(signed.data, root_vkey=root), "the sheet" if held.root_vkey else "itself"
+    except KeyRefused as refused:
+        raise Tampered(refused.message, where=refused.where, hint="this copy is not the vault's") from refused
+
+
+def _tried(io: Io, tried: Trial, problems: list[Problem], by: str, size: int) -> Result:
+    good, opened = not problems, tried.opened
+    for problem in problems:
+        io.record({"type": "problem", "where": problem.where, "what": problem.what})
+    verdict = "Every committed photo opens." if good else f"{len(tried.lost)} committed objects do not open."
+    facts = (
+        ("committed", f"{tried.committed} objects"),
+        ("opened", f"{opened.photos} photos, {opened.clips} clips"),
+        ("log entries", str(size)),
+        ("root key", f"named by {by}"),
+    )
+    page: list[Block] = [Line(verdict, Tone.GOOD if good else Tone.BAD), Facts(facts)]
+    page += _problems(
+        problems, "Nothing was changed. Make the copy again (vault copy --reread) and look at the vault."
+    )
+    data = {
+        "ok": good,
+        "committed": tried.committed,
+        "photos": opened.photos,
+        "clips": opened.clips,
+        "lost": tried.lost,
+        "locked": tried.locked,
+        "log": size,
+    }
+    return Result(page=tuple(page), data=data, exit=Exit.OK if good else Exit.INTEGRITY, records="problems")
