@@ -21,6 +21,7 @@ DEFAULTS: dict[str, str] = {
     "state": "",
     "cache": "",
     "devices": "",
+    "device_profile": "",
     "people": "",
     "consent": "",
     "jobs": "0",

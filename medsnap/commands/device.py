@@ -9,12 +9,13 @@ import typer
 from medsnap.commands import _lists, _photos
 from medsnap.commands._shared import Io, Result, command
 from medsnap.errors import Exit, InputMissing
-from medsnap.model.decision import DeviceState, Evidence, Verb
+from medsnap.model.decision import DeviceEvidence, DeviceState, Evidence, Person, Verb, Vote
 from medsnap.model.photo import CaptureFacts
 from medsnap.report.page import Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
     from medsnap.intake.devices import Inventory
+    from medsnap.policy import Policy
 
 
 _SHARED = {True: "yes", False: "no", None: "unknown"}
@@ -73,11 +74,8 @@ def check(
     found = _inventory(io, devices)
     _lists.warn_stale(io, loaded, found)
     claimed = found.claim(asset, "--asset", CaptureFacts(), io.now.date())
-    votes = [
-        vote
-        for vote in policies.decide(loaded, Evidence(device=claimed), io.now).votes
-        if vote.path.startswith("devices.")
-    ]
+    votes, unnamed = (_votes(io, loaded, claimed, operator) for operator in (Person(staff_id="-"), None))
+    asks = {vote.path for vote in unnamed} - {vote.path for vote in votes}
     waits = any(vote.verb >= Verb.QUARANTINE for vote in votes)
     rows = tuple((str(v.verb), v.path, v.where, v.because) for v in votes)
     system = " ".join(filter(None, (claimed.os, claimed.os_version))) or "not known"
@@ -91,9 +89,19 @@ def check(
         Facts(facts),
         Table(columns=("verb", "says", "where", "because"), rows=rows, wide="because"),
         Line(said, Tone.BAD if waits else Tone.GOOD),
+        *((Line("Each of its photos must name an operator of people.csv.", Tone.WARN),) if asks else ()),
     )
     data: dict[str, Any] = {"type": "device", "device": claimed, "waits": waits, "votes": votes}
+    data["needs_operator"] = bool(asks)
     return Result(page=page, data=data, exit=Exit.VIOLATION if waits else Exit.OK)
+
+
+def _votes(io: Io, loaded: Policy, claimed: DeviceEvidence, operator: Person | None) -> list[Vote]:
+    """Let the policy judge a device whose photos name this operator."""
+    from medsnap import policy as policies
+
+    found = policies.decide(loaded, Evidence(device=claimed, operator=operator), io.now).votes
+    return [vote for vote in found if vote.path.startswith("devices.")]
 
 
 def _inventory(io: Io, devices: Any) -> Inventory:

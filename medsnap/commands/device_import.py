@@ -21,11 +21,13 @@ def import_(
     export: Annotated[Path, typer.Argument(metavar="CSV", help="The export of the device manager.")],
     *,
     profile: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--profile", metavar="NAME|FILE", help="intune, jamf, soti, workspace-one, or a TOML file."
+            "--profile",
+            metavar="NAME|FILE",
+            help="intune, jamf, soti, workspace-one, or a TOML file (MEDSNAP_DEVICE_PROFILE).",
         ),
-    ],
+    ] = None,
     to: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="The inventory to write: devices.csv."),
@@ -55,7 +57,12 @@ def import_(
 
     order = _order(dates)
     said = _said_day(exported_on)
-    chosen = mapping.load(profile)
+    name = profile or io.settings.get("device_profile")
+    if not name:
+        names = ", ".join(mapping.packaged_names())
+        hint = f"give one of {names}, or a TOML file; or set MEDSNAP_DEVICE_PROFILE"
+        raise UsageError("--profile is missing", hint=hint)
+    chosen = mapping.load(name)
     if not export.is_file():
         raise InputMissing("the export does not exist", where=str(export))
     if to is None and not io.dry_run:

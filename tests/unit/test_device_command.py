@@ -59,6 +59,27 @@ def test_check_names_the_line_that_holds_a_device(
     assert path in {vote["path"] for vote in told["votes"]}
 
 
+def test_check_says_what_a_shared_device_asks_of_its_photos(
+    inventory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    today = datetime.now(UTC).date()
+    text = f"asset,class,os,os_version,last_seen,shared\nWARD,managed,iPadOS,18.1,{today},yes\n"
+    inventory.write_text(text, encoding="utf-8")
+    words = [
+        "device",
+        "check",
+        "WARD",
+        "--devices",
+        str(inventory),
+        "--policy",
+        "hospital",
+        "--format",
+        "json",
+    ]
+    assert run(root(), words) == 0  # the device is well; each photo has to name somebody
+    assert json.loads(capsys.readouterr().out)["needs_operator"] is True
+
+
 def test_ls_lists_each_device(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root(), ["device", "ls", "--devices", str(inventory), "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -203,8 +203,10 @@ def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, dict[
 
 
 def test_the_command_writes_the_inventory_whole_or_not_at_all(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("MEDSNAP_DEVICE_PROFILE", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     export, to = tmp_path / "e.csv", tmp_path / "devices.csv"
     export.write_text("# exported on 2026-11-22\n" + INTUNE, encoding="utf-8")
     code, told, _ = call(capsys, export, "--profile", "intune", "--dry-run")
@@ -221,6 +223,11 @@ def test_the_command_writes_the_inventory_whole_or_not_at_all(
     assert (code, told["taken"], told["mistakes"]) == (3, 2, 1)
     assert told["left_out_rows"][0]["line"] == 3  # type: ignore[index]
     assert "W305" not in warned
+    assert run(root(), ["device", "import", str(export), "--dry-run", "--format", "json"]) == 2  # no profile
+    assert "MEDSNAP_DEVICE_PROFILE" in capsys.readouterr().out
+    monkeypatch.setenv("MEDSNAP_DEVICE_PROFILE", "intune")
+    assert run(root(), ["device", "import", str(export), "--dry-run", "--format", "json"]) == 3
+    capsys.readouterr()
     for wrong in (("-o", export), ("-o", to, "--dates", "ymd"), ("-o", to, "--exported-on", "soon"), ()):
         assert call(capsys, export, "--profile", "intune", *wrong)[0] == 2
 
