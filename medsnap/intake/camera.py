@@ -14,6 +14,7 @@ from medsnap.model.rewrite import Buffer
 # Exif 3.0, 4.6.5 and 4.6.6; GPS 4.6.7
 _MAKE, _MODEL, _SOFTWARE = 0x010F, 0x0110, 0x0131
 _EXPOSURE_TIME, _F_NUMBER, _ISO, _ORIGINAL = 0x829A, 0x829D, 0x8827, 0x9003
+_PIXEL_X, _PIXEL_Y = 0xA002, 0xA003
 _OFFSET_ORIGINAL, _OFFSET = 0x9011, 0x9010
 _GPS_TIME, _GPS_DATE = 7, 29
 _GPS_PLACE = (2, 4, 6)  # latitude, longitude, altitude
@@ -39,6 +40,8 @@ def facts(data: Buffer, media: MediaType) -> CaptureFacts:
         orientation=found.orientation,
         width=size[0] if size else None,
         height=size[1] if size else None,
+        exif_width=_number(found, _PIXEL_X),
+        exif_height=_number(found, _PIXEL_Y),
         asset=_asset(found),
     )
 
@@ -63,6 +66,11 @@ def _size(data: Buffer, media: MediaType) -> tuple[int, int] | None:
 def _text(found: tiff.Tiff, ifd: str, tag: int) -> str | None:
     entry = found.get(ifd, tag)
     return (entry.ascii[:200] or None) if entry else None
+
+
+def _number(found: tiff.Tiff, tag: int) -> int | None:
+    entry = found.get("Exif", tag)
+    return entry.integer if entry else None
 
 
 def _there(entry: tiff.Entry | None) -> bool:

@@ -20,6 +20,7 @@ MESSENGERS = (
     ("LINE", r"naver_line|line_album.*", r"line_p\d{8,}.*|line_album_.*"),
     ("KakaoTalk", r"kakaotalk", r"kakaotalk_\d{8}.*"),
     ("Snapchat", r"snapchat", r"snapchat-\d+.*"),
+    ("Google Messages", r"messages", r""),
     ("Instagram", r"instagram", r""),
     ("Discord", r"discord", r""),
     ("Slack", r"slack", r""),
@@ -43,7 +44,7 @@ CLOUDS = (
     (
         "a synchronising program",
         r"\.?syncthing.*|\.stfolder",
-        r".*\.sync-conflict-\d{8}-\d{6}.*|.*\(.*conflict(ed)?( copy)?.*\).*",
+        r".*\.sync-conflict-\d{8}-\d{6}.*|.*\(.*(conflict(ed)? copy|case conflict|conflict \d).*\).*",
     ),
 )
 SCREENSHOT_FOLDER = re.compile(
@@ -59,7 +60,8 @@ EDITORS = re.compile(
     r"|photoscape|paint\.net|paint shop|acdsee|capture one|darktable|rawtherapee|luminar|photopea|meitu"
     r"|faceapp|remini|imagemagick|irfanview|xnview|photoroom|polarr|instagram|google photos"
     r"|adobe (express|firefly)|photodirector|microsoft (photos|paint|office)|windows photo editor"
-    r"|preview\.app|photos \d+\.\d+",
+    r"|preview\.app|photos \d+\.\d+|graphicconverter|digikam|krita|shotwell|gwenview|photo mechanic|dxo"
+    r"|topaz|skylum|acorn",
     re.IGNORECASE,
 )
 XMP_TOOL = re.compile(

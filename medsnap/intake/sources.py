@@ -7,16 +7,23 @@ from collections.abc import Iterator
 
 from medsnap.errors import Malformed, TooLarge, Unsupported
 from medsnap.formats import embedded
-from medsnap.intake import leak_tables
+from medsnap.intake import leak_tables, marks
+from medsnap.intake.marks import Marks
 from medsnap.model.decision import LeakKind, LeakSign
 from medsnap.model.photo import Candidate, CaptureFacts, CompanionKind, Kind, MediaType
 from medsnap.model.rewrite import Buffer
 
+NO_MARKS = Marks()
+_NO_CAMERA_WRITES = {MediaType.PNG: "PNG", MediaType.GIF: "GIF"}  # some camera apps do write WebP
 
-def signs(candidate: Candidate, facts: CaptureFacts, xmp: bytes | None) -> tuple[LeakSign, ...]:
+
+def signs(
+    candidate: Candidate, facts: CaptureFacts, xmp: bytes | None, written: Marks = NO_MARKS
+) -> tuple[LeakSign, ...]:
     """List the signs that a photo passed a messenger or cloud, is a screenshot, edited or bare.
 
-    `xmp` is the photo's XMP packet, if it has one. Each sign has its evidence in words.
+    `xmp` is the photo's XMP packet, if it has one, `written` what its container says. Each sign has its
+    evidence in words.
     """
     folders = candidate.source.relative.reveal().replace("\\", "/").split("/")
     name = folders.pop()
@@ -28,14 +35,17 @@ def signs(candidate: Candidate, facts: CaptureFacts, xmp: bytes | None) -> tuple
         *_companions(candidate),
         *_screenshot(candidate, facts, folders, name, text),
         *_edited(facts, text),
-        *_bare(candidate, facts),
+        *_converted(candidate.media, facts),
+        *written.signs,
+        *_bare(candidate, facts, written.bare),
     ]
     return tuple(dict.fromkeys(every))
 
 
 def found(candidate: Candidate, facts: CaptureFacts, data: Buffer) -> tuple[LeakSign, ...]:
     """List the signs of a photo whose bytes are at hand; what cannot be read is no evidence here."""
-    return signs(candidate, facts, _xmp(data, candidate.media))
+    xmp = _xmp(data, candidate.media)
+    return signs(candidate, facts, xmp, marks.read(data, candidate.media, xmp))
 
 
 def _xmp(data: Buffer, media: MediaType) -> bytes | None:
@@ -83,9 +93,31 @@ def _edited(facts: CaptureFacts, xmp: str) -> Iterator[LeakSign]:
     editor = next((m[0] for tool in tools if (m := leak_tables.EDITORS.search(tool))), None)
     if editor:
         yield LeakSign(kind=LeakKind.EDITED, because=f"its metadata names an editor ({editor})")
+    if _other_size(facts):
+        because = (
+            f"its metadata speak of {facts.exif_width}×{facts.exif_height} pixels,"
+            f" the picture has {facts.width}×{facts.height}: cut or scaled after it was taken"
+        )
+        yield LeakSign(kind=LeakKind.EDITED, because=because)
 
 
-def _bare(candidate: Candidate, facts: CaptureFacts) -> Iterator[LeakSign]:
+def _converted(media: MediaType, facts: CaptureFacts) -> Iterator[LeakSign]:
+    form = _NO_CAMERA_WRITES.get(media)
+    if form and facts.has_camera_data:
+        because = f"it has a camera's data, and no camera writes {form}: another program made it"
+        yield LeakSign(kind=LeakKind.EDITED, because=because)
+
+
+def _other_size(facts: CaptureFacts) -> bool:
+    """Compare whichever way up: some phones turn the picture and leave the numbers."""
+    if not (facts.exif_width and facts.exif_height and facts.width and facts.height):
+        return False
+    return sorted((facts.exif_width, facts.exif_height)) != sorted((facts.width, facts.height))
+
+
+def _bare(candidate: Candidate, facts: CaptureFacts, looks: str) -> Iterator[LeakSign]:
     if candidate.media.kind is Kind.PHOTO and not facts.has_camera_data:
-        because = "no camera make, model or exposure: another program wrote or stripped it"
+        if candidate.media is MediaType.RAW:
+            looks = "the camera data of this raw format cannot be read"
+        because = f"no camera make, model or exposure: {looks or 'another program wrote or stripped it'}"
         yield LeakSign(kind=LeakKind.NO_CAMERA_DATA, because=because)

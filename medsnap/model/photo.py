@@ -134,6 +134,8 @@ class CaptureFacts:
     orientation: int = 1  # EXIF 0x0112, 1-8
     width: int | None = None  # of the stored raster, pixels
     height: int | None = None
+    exif_width: int | None = None  # PixelXDimension and PixelYDimension: what the camera made
+    exif_height: int | None = None
     asset: str | None = None  # ContentIdentifier of a Live Photo
 
     @property
