@@ -101,7 +101,7 @@ def examine(
 ) -> Examination:
     """Read one file and say what it is. Raises IoFailed when it cannot be read or changed meanwhile."""
     source, media = candidate.source, candidate.media
-    if media.kind is Kind.CLIP and source.member is None:
+    if media.kind is Kind.CLIP and (source.member is None or source.size <= MAX_STILL):
         return _examine_clip(candidate)
     if media.kind is not Kind.PHOTO or source.size > MAX_STILL:
         with opened(source) as stream:
@@ -135,15 +135,19 @@ def examine(
 
 
 def _examine_clip(candidate: Candidate) -> Examination:
-    """Scrub a clip through a map, however large; its pixels are not looked at."""
+    """Scrub a clip through a map, however large; its pixels are not looked at.
+
+    One in an archive is read into memory, since a map needs a file and no patient's data go into one.
+    """
     source, media = candidate.source, candidate.media
     with opened(source) as stream:
-        digest = digest_of(stream)
+        data = b"" if source.member is None else stream.read()
+        digest = Sha256(hashlib.sha256(data).hexdigest()) if data else digest_of(stream)
         found = Examination(
             sha256=digest, size=source.size, signs=sources.signs(candidate, CaptureFacts(), None)
         )
         try:
-            scrubbed = scrub.clean(mapped(stream), media)
+            scrubbed = scrub.clean(data or mapped(stream), media)
         except (Unsupported, Malformed, TooLarge, NotClean) as problem:
             return replace(found, held=problem.message)
     return replace(found, rewrite=scrubbed.rewrite, report=scrubbed.report)
@@ -151,7 +155,7 @@ def _examine_clip(candidate: Candidate) -> Examination:
 
 def _not_scrubbed(media: MediaType) -> str:
     if media.kind is Kind.CLIP:
-        return "clips in archives cannot be scrubbed yet; unpack the archive"
+        return f"a clip of more than {MAX_STILL >> 20} MiB in an archive; unpack it"
     return "the file is too large to scrub"
 
 
