@@ -42,7 +42,7 @@ def _age(tool: Callable[[str], str], identity: Path, sealed: Path) -> bytes | No
 def test_age_and_head_give_the_scrubbed_photo_and_a_readable_batch(
     photos: list[Path], tool: Callable[[str], str], tmp_path: Path
 ) -> None:
-    clinic = Clinic(tmp_path / "clinic").init()
+    clinic = Clinic(tmp_path / "clinic").init("--suite", "x25519")
     dump = tmp_path / "dump"
     dump.mkdir()
     for photo in photos:
@@ -90,7 +90,7 @@ def test_age_and_head_give_the_scrubbed_photo_and_a_readable_batch(
 
 
 def test_the_recovery_sheet_opens_with_age_too(tool: Callable[[str], str], tmp_path: Path) -> None:
-    clinic = Clinic(tmp_path / "clinic").init()
+    clinic = Clinic(tmp_path / "clinic").init("--suite", "x25519")
     for ring in (clinic.vault / "keys").iterdir():
         text = _age(tool, clinic.recovery, ring)
         assert text is not None

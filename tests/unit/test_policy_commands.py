@@ -128,6 +128,7 @@ def site(tmp_path: Path) -> Site:
         root_key=made.root_key,
         name="clerk",
         compartments=["general"],
+        roles=("*",),
         verbs=[],
         random=dice,
     )

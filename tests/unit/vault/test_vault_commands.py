@@ -168,6 +168,7 @@ def _nurse(shell: Shell) -> Path:
         root_key=sheet.root_key,
         name="nurse",
         compartments=("general",),
+        roles=("*",),
         verbs=("log",),
         random=os.urandom,
     )
