@@ -6,13 +6,15 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol, cast
 
-from medsnap.formats import jpeg, png, riff
+from medsnap.formats import gif, jpeg, png, riff, tiff
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer
 
 EXIF_PREFIX = b"Exif\x00\x00"
 XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\x00"
 ICC_PREFIX = b"ICC_PROFILE\x00"
+_GIF_ICC = b"ICCRGBG1012"
+_SUBFILE, _WIDTH, _HEIGHT, _TIFF_ICC = 254, 256, 257, 34675
 MAX_INFLATED = 16 << 20  # bytes: a compressed text or profile beyond this is not read
 _HEIF = frozenset({MediaType.HEIC, MediaType.HEIF, MediaType.AVIF})
 
@@ -70,6 +72,12 @@ def icc(data: Buffer, media: MediaType) -> bytes | None:
             return inflate(png.body(data, chunk).partition(b"\x00")[2][1:]) if chunk else None
         case MediaType.WEBP:
             return _webp(data, b"ICCP")
+        case MediaType.GIF:
+            return _gif_icc(data)
+        case MediaType.TIFF | MediaType.DNG:
+            found, picture = _tiff_picture(data)
+            profile = found.get(picture, _TIFF_ICC)
+            return profile.value or None if profile is not None else None
         case _ if media in _HEIF:
             return _heif().icc(data)
     return None
@@ -79,7 +87,7 @@ def size(data: Buffer, media: MediaType) -> tuple[int, int] | None:
     """Return (width, height) of the stored raster in pixels, before any rotation, or None."""
     match media:
         case MediaType.JPEG:
-            frame = next((s for s in jpeg.view(data).segments if s.marker in jpeg.SOF), None)
+            frame = next((s for s in jpeg.headers(data) if s.marker in jpeg.SOF), None)
             head = jpeg.payload(data, frame) if frame else b""
             if len(head) < 6:
                 return None
@@ -89,6 +97,12 @@ def size(data: Buffer, media: MediaType) -> tuple[int, int] | None:
             return header.width, header.height
         case MediaType.WEBP:
             return riff.canvas(data, riff.view(data))
+        case MediaType.GIF:
+            screen = bytes(memoryview(data)[6:10])
+            width, height = int.from_bytes(screen[:2], "little"), int.from_bytes(screen[2:], "little")
+            return (width, height) if width and height else None
+        case MediaType.TIFF | MediaType.DNG:
+            return _tiff_size(data)
         case _ if media in _HEIF:
             return _heif().size(data)
     return None
@@ -124,6 +138,28 @@ def jpeg_icc(data: Buffer, view: jpeg.View) -> bytes | None:
         if segment.marker == jpeg.APP0 + 2 and head.startswith(ICC_PREFIX) and len(head) > 14:
             parts.setdefault(head[12], bytes(memoryview(data)[segment.body + 14 : segment.stop]))
     return b"".join(parts[k] for k in sorted(parts)) or None
+
+
+def _gif_icc(data: Buffer) -> bytes | None:
+    """Return the content of the first ICC block (ICCRGBG1012, ICC.1 annex B.5)."""
+    for block in gif.view(data).blocks:
+        if block.label == gif.APPLICATION and gif.joined(data, block, len(_GIF_ICC)) == _GIF_ICC:
+            return gif.joined(data, block, MAX_INFLATED)[len(_GIF_ICC) :] or None
+    return None
+
+
+def _tiff_picture(data: Buffer) -> tuple[tiff.Tiff, str]:
+    """Return the directories, and the name of the first whose picture is no reduced one (TIFF 6.0, p. 36)."""
+    found = tiff.read(data)
+    reduced = {e.ifd for e in found.entries if e.tag == _SUBFILE and (e.integer or 0) & 1}
+    wide = (e.ifd for e in found.entries if e.tag == _WIDTH and e.ifd.startswith(("IFD", "Sub")))
+    return found, next((ifd for ifd in wide if ifd not in reduced), "IFD0")
+
+
+def _tiff_size(data: Buffer) -> tuple[int, int] | None:
+    found, picture = _tiff_picture(data)
+    sides = [entry.integer for tag in (_WIDTH, _HEIGHT) if (entry := found.get(picture, tag)) is not None]
+    return (sides[0], sides[1]) if len(sides) == 2 and sides[0] and sides[1] else None
 
 
 def _webp(data: Buffer, kind: bytes) -> bytes | None:

@@ -7,8 +7,10 @@ import pytest
 from medsnap.errors import Malformed
 from medsnap.formats import embedded, jpeg, png, riff, tiff
 from medsnap.model.photo import MediaType as M
+from tests.builders import gif as g
 from tests.builders import jpeg as j
 from tests.builders import png as p
+from tests.builders import tiff as t
 from tests.builders import webp as w
 from tests.builders.jpeg import SECRET
 
@@ -153,3 +155,20 @@ def test_tiff_of_nonsense_is_empty() -> None:
     for payload in (b"", b"II", b"II*\x00", b"II*\x00\xff\xff\xff\xff", b"hello"):
         assert tiff.read(payload).entries == ()
         assert tiff.read(payload).orientation == 1
+
+
+def test_size_and_profile_of_gif_and_tiff() -> None:
+    made = g.file(g.COMMENT, g.PROFILE, g.image())
+    assert embedded.size(made, M.GIF) == (8, 6)
+    assert embedded.icc(made, M.GIF) == j.profile()
+    assert embedded.icc(g.file(g.image()), M.GIF) is None
+    reduced = t.picture(4, 3, extra={254: (4, (1,))}, seed=7)
+    for little, big in ((True, False), (False, True)):
+        page = t.picture(24, 16, extra={34675: (7, j.profile())})
+        made = t.file(reduced, page, little=little, big=big)
+        assert embedded.size(made, M.TIFF) == (24, 16)
+        assert embedded.icc(made, M.TIFF) == j.profile()
+    assert embedded.icc(t.file(t.picture()), M.TIFF) is None
+    assert embedded.size(b"II*\x00\x08\x00\x00\x00", M.TIFF) is None
+    raw = t.dng()  # the reduced picture comes first, the full one lies below it
+    assert embedded.size(raw, M.DNG) == (8, 6)
