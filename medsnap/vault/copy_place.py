@@ -72,8 +72,13 @@ def _fits(to: Path, signed: SignedDirectory) -> None:
         )
 
 
+def _half_marked(path: Path) -> bool:
+    """Say whether this is what a kill leaves of the very first step."""
+    return path.parent.name == "tmp" and path.name.startswith(f".{MARK}.")
+
+
 def _blank(to: Path, vault_id: str) -> bool:
-    if not to.exists() or not any(p.is_file() for p in to.rglob("*")):
+    if not to.exists() or not any(p.is_file() and not _half_marked(p) for p in to.rglob("*")):
         return True
     try:
         return read_limited(to / "tmp" / MARK, 1024).decode("ascii", "replace").strip() == vault_id

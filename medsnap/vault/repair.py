@@ -6,6 +6,7 @@ for the rest. Whoever misses a photo finds it there.
 
 from __future__ import annotations
 
+import filecmp
 import itertools
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -95,10 +96,18 @@ def carry_out(vault: Path, wanted: Plan) -> int:
         for folder in reversed(target.relative_to(vault).parents[:-1]):
             make_folder(vault / folder)
         with io_errors(vault):
-            disk.rename(vault / move.source, _free(target))
+            _move(vault / move.source, target)
             disk.sync_folder(target.parent)
             disk.sync_folder((vault / move.source).parent)
     return len(wanted.moves)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Give a file its new name. After a power cut it may have both: then one goes."""
+    if target.is_file() and filecmp.cmp(source, target, shallow=False):
+        disk.replace(source, target)
+    else:
+        disk.rename(source, _free(target))
 
 
 def _free(path: Path) -> Path:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from medsnap import batch, pipeline, policy
+from medsnap.audit import store
 from medsnap.audit.log import Log
 from medsnap.commands import ingest as command
 from medsnap.commands._deliver import delivery
@@ -64,6 +65,7 @@ class World:
 
     root: Path
     new: NewVault
+    guest: Keys | None = None
 
     @property
     def vault(self) -> Path:
@@ -141,14 +143,7 @@ class World:
 
     def stored(self, keys: Keys | None = None) -> list[str]:
         """Open every photo that these keys open; return the digests of the sources, sorted."""
-        from medsnap.audit import store
-
-        reader = Reader(
-            self.vault,
-            self.host().directory,
-            (keys or self.owner).identities,
-            order=tuple(store.commits(self.log())),
-        )
+        reader = self.reader(keys or self.owner)
         found = []
         for _, event in reader.rows():
             if event["event"] == "photo.add":
@@ -156,6 +151,10 @@ class World:
                 found.append(str(event["source_sha256"]))
         assert reader.problems == []
         return sorted(found)
+
+    def reader(self, keys: Keys) -> Reader:
+        order = tuple(store.commits(self.log()))
+        return Reader(self.vault, self.host().directory, keys.identities, order=order)
 
     def expected(self, *numbers: int) -> list[str]:
         return sorted(digest(photo(n)) for n in numbers)
