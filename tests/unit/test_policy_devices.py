@@ -25,6 +25,7 @@ from medsnap.model.decision import (
 )
 from medsnap.model.finding import State, Statement
 from medsnap.model.photo import CaptureFacts
+from medsnap.policy import cases, propose, weaken
 from medsnap.policy.scales import scale
 from tests.builders.policy import HOSPITAL, MANAGED, NOW, OPERATOR, REVIEWERS, decide, edited, ordinary, state
 
@@ -178,6 +179,27 @@ def test_a_department_may_not_ask_less_of_devices(path: str, strict: str, mild: 
     assert found.milder(strict, mild)
     assert not found.milder(mild, strict)
     assert found.down(strict) == (mild,)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "lost: quarantine", "retired: quarantine", "state: in_use", "cloud_photos: off",
+        "cloud_photos: not_on", "personal_account: none", "personal_account: not_present",
+        "operator: unless_own", "operator: if_shared",
+    ],
+)  # fmt: skip
+def test_a_weakened_line_of_devices_has_a_case_that_notices_it(line: str) -> None:
+    rules = asking(line)
+    path = f"devices.{line.split(':', maxsplit=1)[0]}"
+    weaker = next(w for w in weaken.weakenings(rules) if w.path == path)
+    facts = [{"department": "surgery"} | probe for probe in propose.probes(rules, path)]
+    told = [(engine_decide(rules, fact).verb, engine_decide(weaker.policy, fact).verb) for fact in facts]
+    assert any(before > after for before, after in told), told
+
+
+def engine_decide(rules: policy.Policy, facts: dict[str, object]) -> Decision:
+    return policy.decide(rules, cases.evidence(rules, facts), cases.moment(rules, facts))
 
 
 # ── medsnap's own age ────────────────────────────────────────────────────────────────────────
