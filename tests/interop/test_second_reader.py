@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from PIL import Image
+
+from tests.interop import age_hybrid
 
 pyrage = pytest.importorskip("pyrage")
 pytestmark = pytest.mark.interop
@@ -68,7 +70,27 @@ def opened(note: bytes, vkeys: Iterable[str]) -> tuple[str, set[str]]:
     return text.decode(), signed
 
 
+def verbs_at(writer: dict[str, Any], place: int) -> set[str]:
+    """Give a writer's verbs for the commit at this place of the log."""
+    for term in writer.get("earlier", ()):
+        if place < term["until"]:
+            return set(term["verbs"])
+    return set(writer["verbs"])
+
+
+def recipient_of(identity: str) -> str:
+    if identity.startswith(age_hybrid.SECRET):
+        return age_hybrid.recipient_of(identity)
+    return str(pyrage.x25519.Identity.from_str(identity).to_public())
+
+
 def decrypt(data: bytes, identities: list[str]) -> bytes | None:
+    """Open with the suite of the keys: pyrage knows x25519 only."""
+    if any(i.startswith(age_hybrid.SECRET) for i in identities):
+        try:
+            return age_hybrid.decrypt(data, identities)
+        except InvalidTag:
+            raise Refused("a seal is broken") from None
     keys = [pyrage.x25519.Identity.from_str(i) for i in identities]
     try:
         return bytes(pyrage.decrypt(data, keys)) if keys else None
@@ -103,7 +125,7 @@ class Vault:
         need(head == "medsnap directory" and root in signed, "another root")
         need(self.directory["root"] == root, "another root")
         need(self.directory["format"] == 1, "another format")
-        need(set(self.directory["requires"]) <= {"policy-keyring"}, "needs what is not known")
+        need(set(self.directory["requires"]) <= {"policy-keyring", "writer-terms"}, "needs what is not known")
         need(self.directory["version"] >= seen, "an older directory")
         self.rings = dict(self._rings(identities_in(text)))
 
@@ -114,10 +136,7 @@ class Vault:
             need(sha256(data) == row["ring_sha256"], "another ring")
             plain = decrypt(data, own)
             if plain is not None:
-                pairs = [
-                    (str(pyrage.x25519.Identity.from_str(i).to_public()), i)
-                    for i in identities_in(plain.decode())
-                ]
+                pairs = [(recipient_of(i), i) for i in identities_in(plain.decode())]
                 need(row["recipient"] in dict(pairs), "a ring without its key")
                 yield row["name"], [i for r, i in pairs if r in (row["recipient"], *row["past"])]
 
@@ -141,21 +160,22 @@ class Vault:
 
     def commits(self) -> list[tuple[dict[str, Any], set[str]]]:
         """Give each commit with the verbs of its signer, in the log's order."""
-        verbs = {w["vkey"]: set(w["verbs"]) for w in self.directory["writers"]}
+        writers = {w["vkey"]: w for w in self.directory["writers"]}
         found = []
         for path in (self.folder / "commits").iterdir():
             note = path.read_bytes()
-            text, signed = opened(note, verbs)
+            text, signed = opened(note, writers)
             head, _, body = text.partition("\n")
             need(head == "medsnap commit" and signed, "nobody signed a commit")
             commit = json.loads(body)
             fits = (commit["format"], commit["vault"], commit["commit"])
             need(fits == (1, self.directory["vault"], path.name), "a commit belongs elsewhere")
-            found.append((sha256(note), commit, verbs[signed.pop()]))
-        place = {digest: n for n, digest in reversed(list(enumerate(self.log())))}
-        need({d for d, _, _ in found} == set(place) - {None}, "log and commits differ")
+            found.append((sha256(note), commit, writers[signed.pop()]))
+        logged = [digest for digest in self.log() if digest is not None]
+        place = {digest: n for n, digest in reversed(list(enumerate(logged)))}
+        need({d for d, _, _ in found} == set(place), "log and commits differ")
         found.sort(key=lambda c: place[c[0]])
-        return [(commit, may) for _, commit, may in found]
+        return [(commit, verbs_at(writer, place[digest])) for digest, commit, writer in found]
 
     def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Give every event that counts, with its compartment."""
@@ -254,6 +274,14 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
         killed.stdout.readline()
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
+    # members come and go, and epochs with them
+    sheet = ("--root-key-file", folder / "keys" / "recovery.txt")
+    request = folder / "leaver.member"
+    medsnap(folder, "vault", "member", "key", "leaver", "--key-file", folder / "leaver.key", "-o", request)
+    groups = ("--compartment", "general", "--compartment", "identifiable", "--auditor")
+    medsnap(folder, "vault", "member", "add", "leaver", "--recipient", request, *groups, *sheet)
+    medsnap(folder, "vault", "rotate", "intimate", *sheet)
+    medsnap(folder, "vault", "member", "remove", "leaver", *sheet)
     medsnap(folder, *words)
     return folder
 
