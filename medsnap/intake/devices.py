@@ -53,6 +53,7 @@ _SYSTEMS = {
     "apple ios": "ios",
     "apple": "ios",
 }
+_MAX_NAME: Final = 80  # characters: the search for the version goes back and forth
 _YES_NO: Final = {"yes": True, "true": True, "no": False, "false": False}
 _EXPORTED = re.compile(r"exported\s+(?:on|at)?\s*:?\s*(\d{4}-\d\d-\d\d)", re.IGNORECASE)
 
@@ -197,7 +198,7 @@ def _device(source: Table, row: Row) -> Device:
 
 def system(name: str, version: str) -> tuple[str, str]:
     """Split "iPadOS 17.6" and name the family: "ios", "android", else the words as they stand."""
-    plain, version = name.strip().casefold(), version.strip()
+    plain, version = name.strip().casefold()[:_MAX_NAME].strip(), version.strip()
     if not version and (split := re.fullmatch(r"([a-z /()-]+?)\s+(\d[\d.]*)", plain)):
         plain, version = split[1], split[2]
     if plain.startswith("android"):  # "Android (fully managed)", "Android Enterprise"

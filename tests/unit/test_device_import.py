@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -170,6 +171,32 @@ def test_no_text_breaks_the_reading_of_days(text: str) -> None:
     except days.NoDay:
         return
     assert found is None or found.year >= 1971
+
+
+CELL = st.text(max_size=12) | st.sampled_from(["A", "managed", "3/9/2026", "iOS 17", '"', "=1", "2026-03-01"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(CELL, min_size=1, max_size=5), max_size=6), st.sampled_from([",", ";"]))
+def test_no_export_breaks_the_import(cells: list[list[str]], sign: str) -> None:
+    """It is refused with a place, or gives an inventory that can be read again."""
+    text = sign.join(("tag", "whose", "seen", "os")) + "\n" + "\n".join(sign.join(row) for row in cells)
+    made = mapping.parse(b'[columns]\nasset="tag"\nclass="whose"\nlast_seen="seen"\nos="os"\n', "own.toml")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "e.csv"
+        path.write_text(text, encoding="utf-8", newline="")
+        try:
+            found = inventory_import.read(path, made)
+        except ConfigError as refused:
+            assert refused.where
+            return
+        path.write_bytes(inventory_import.write(found.rows, ()))
+        again = devices.load(path)
+        assert set(again.devices) == {row["asset"].casefold() for row in found.rows}
+
+
+def test_a_long_name_of_a_system_is_read_at_once() -> None:
+    assert devices.system("a" + " " * 2_000_000 + "1x", "")[1] == ""
 
 
 @pytest.mark.parametrize(
