@@ -7,13 +7,12 @@ them, never trusted; a commit is taken in once, a vault of a million photos is n
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from medsnap.errors import IoFailed, Locked, Tampered, Unsupported, UsageError
 from medsnap.model.codec import CodecError, from_json
@@ -25,7 +24,7 @@ from medsnap.model.record import RECEIPT, PhotoRow, ReceiptRow
 from medsnap.model.study import Patient, Study, Visit
 from medsnap.vault import catalogue_search as searching
 from medsnap.vault import consents, decisions
-from medsnap.vault.catalogue_intake import COUNTS, SEGMENT, Intake, whole
+from medsnap.vault.catalogue_intake import COUNTS, SEGMENT, Intake, lines, whole
 from medsnap.vault.catalogue_store import Store, building, in_memory, stored
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.entries import Entry, Filters
@@ -177,10 +176,8 @@ class Catalogue:
 
         def rows(store: Store) -> list[decisions.Sighting]:
             found = []
-            for _, entry, event in _events(store):
-                text = decisions.evidence_of(event)
-                digest = hashlib.sha256(text.encode()).hexdigest() if text else ""
-                paths = decisions.study_paths(event)
+            for entry, raw in _raw(store):
+                digest, _, paths = decisions.sight(raw)
                 found.append(decisions.Sighting(entry.object, entry.compartment, entry.verb, digest, paths))
             return sorted(found, key=lambda s: s.object)
 
@@ -189,11 +186,12 @@ class Catalogue:
     def evidences(self) -> Iterator[tuple[str, str]]:
         """Go through the evidence that sightings name: digest and canonical JSON, each once."""
 
-        def texts(store: Store) -> dict[str, str]:
-            found = (decisions.evidence_of(event) for _, _, event in _events(store))
-            return {hashlib.sha256(text.encode()).hexdigest(): text for text in found if text}
+        def texts(store: Store) -> dict[str, bytes]:
+            blocks = [n for (n,) in store.db.execute("SELECT n FROM block ORDER BY n")]
+            found = (decisions.sight(raw) for n in blocks for raw in lines(store, n))
+            return {digest: text for digest, text, _ in found if digest}
 
-        yield from self._ask(texts).items()
+        yield from ((digest, text.decode()) for digest, text in self._ask(texts).items())
 
     def decided(self, object_id: str) -> tuple[Decision, ...]:
         """Return all decisions of a photo of the caller's, in order: that of its sealing first."""
@@ -257,9 +255,13 @@ def _only(found: list[T]) -> T:
     return found[0]
 
 
-def _events(store: Store) -> Iterator[tuple[int, Entry, dict[str, Any]]]:
-    for n, entry, block, slot in searching.everything(store):
-        yield n, entry, json.loads(whole(store, block, slot))
+def _raw(store: Store) -> Iterator[tuple[Entry, bytes]]:
+    """Go through all photos with their rows as they stand in the batches; each block is opened once."""
+    opened, rows = 0, [b""]
+    for _, entry, block, slot in searching.everything(store):
+        if block != opened:
+            opened, rows = block, lines(store, block)
+        yield entry, rows[slot]
 
 
 def _photo(store: Store, found: Found) -> PhotoRow:

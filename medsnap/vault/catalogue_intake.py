@@ -166,7 +166,12 @@ def unpack(cell: bytes) -> tuple[Entry, int, int]:
 
 def whole(store: Store, block: int, slot: int) -> bytes:
     """Return a photo's row as it stands in its batch."""
-    return zlib.decompress(store.read("block", block)).split(b"\n")[slot]
+    return lines(store, block)[slot]
 
 
-__all__ = ["BLOCK", "SEGMENT", "Intake", "Key", "pack", "unpack", "whole"]
+def lines(store: Store, block: int) -> list[bytes]:
+    """Return all rows of a block."""
+    return zlib.decompress(store.read("block", block)).split(b"\n")
+
+
+__all__ = ["BLOCK", "SEGMENT", "Intake", "Key", "lines", "pack", "unpack", "whole"]

@@ -7,6 +7,7 @@ photo: a decision for another locked group than the one the photo lies in is not
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -18,6 +19,9 @@ from medsnap.model.record import DECIDE, OPEN, DecisionRow
 from medsnap.vault.catalogue_store import Store
 from medsnap.vault.entries import Entry
 
+_EVIDENCE: Final = b'"evidence":{'
+_AFTER: Final = b',"findings":'  # what follows it in a row
+_OF_VISIT: Final = OF_VISIT.encode()
 KINDS: Final = frozenset({DECIDE, OPEN})
 
 
@@ -134,6 +138,22 @@ def opens(before: Decision, after: Decision) -> bool:
 def of_photo(row: dict[str, Any], events: list[Later]) -> tuple[Decision, ...]:
     """Return a photo's decisions in order, that of its sealing first."""
     return (_decision_of(row), *(read(e.event).decision for e in events if e.taken))
+
+
+def sight(raw: bytes) -> tuple[str, bytes, tuple[str, ...]]:
+    """Return a row's evidence as digest and canonical JSON ("" without), and the rules of its study.
+
+    A row is canonical JSON: its keys are sorted, and no quote stands in a text unescaped. So the evidence is
+    cut out, and it is the right one if it has the digest that the row's own decision names; else the
+    row is read in full. A policy is compared over every photo of a vault: reading all would take minutes.
+    """
+    start, end = raw.find(_EVIDENCE), raw.find(_AFTER)
+    text = raw[start + len(_EVIDENCE) - 1 : end] if 0 <= start < end else b""
+    digest = hashlib.sha256(text).hexdigest() if text else ""
+    if not text or b'"evidence":"%s"' % digest.encode() not in raw:
+        text = evidence_of(json.loads(raw)).encode()
+        digest = hashlib.sha256(text).hexdigest() if text else ""
+    return digest, text, study_paths(json.loads(raw)) if _OF_VISIT in raw else ()
 
 
 def evidence_of(row: dict[str, Any]) -> str:
