@@ -168,7 +168,10 @@ def _row(judged: Judged | None, outcome: Outcome) -> tuple[str, ...]:
     decision, match = judged.settled.decision, judged.settled.match
     why = note or next((f"{v.path} ({v.where})" for v in decision.votes), "")
     doubts = match.reasons if match.state != MatchState.MATCHED else ()
-    notes = "; ".join(filter(None, (why, *doubts)))
+    # The list is in the hands of who reads this: a wrong word is quickest mended there.
+    held = (v for v in decision.votes if v.verb >= Verb.QUARANTINE)
+    words = tuple(v.because for v in held if v.path.startswith("vocabulary."))
+    notes = "; ".join(filter(None, (why, *words, *doubts)))
     return outcome.source.reveal(), outcome.name, str(match.state), str(decision.verb), notes
 
 
