@@ -183,6 +183,7 @@ class Rules:
             inventory=self.inventory.digest if self.inventory else "",
             inventory_on=self.inventory.on if self.inventory else None,
             people=self.people.digest if self.people else "",
+            consents=self.consents.digest if self.consents else "",
         )
 
 

@@ -14,6 +14,7 @@ from medsnap.model.consent import Consent, Register, named, register
 from medsnap.model.finding import State
 
 if TYPE_CHECKING:
+    from medsnap.match.consents import ConsentFile
     from medsnap.model.receipt import Receipt
     from medsnap.model.record import PhotoRow
     from medsnap.policy import Export, Policy
@@ -27,20 +28,21 @@ ConsentOption = Annotated[
 ]
 
 
-def brought(io: Io, given: Path | None, dumps: Sequence[Path] = ()) -> tuple[Consent, ...]:
+def brought(io: Io, given: Path | None, dumps: Sequence[Path] = ()) -> ConsentFile | None:
     """Read the register named by the option or the setting; it must not lie in a dump."""
     from medsnap.match import consents
 
     file = given if given is not None else io.settings.path("consent")
     if file is None:
-        return ()
+        return None
     consents.outside(file, dumps)
-    return consents.load(file, today=io.now.date()).consents
+    return consents.load(file, today=io.now.date())
 
 
 def known(io: Io, session: Session, given: Path | None) -> Register:
     """Join what the vault's register says with what the run brings along."""
-    return register((*session.catalogue.consents(), *brought(io, given)))
+    file = brought(io, given)
+    return register((*session.catalogue.consents(), *(file.consents if file else ())))
 
 
 def stopped(row: PhotoRow, policy: Policy, export: Export, consents: Register, io: Io) -> str | None:
@@ -72,9 +74,15 @@ class Sent:
         """Return the use that it left for, in words."""
         return named(self.receipt.purpose) if self.receipt.purpose else "not known"
 
+    @property
+    def receiver_id(self) -> str:
+        """Return what the receiver knows the file by: a DICOM UID, or a document's UUID."""
+        ids = self.receipt.identifiers
+        return ids.sop_uid if self.receipt.kind == "dicom" else ids.document.removeprefix("urn:uuid:")
+
 
 def sent(session: Session, said: Consent) -> list[Sent]:
-    """List what left for a use of a patient, as far as the caller's keys open.
+    """List what left for a use of a patient, as far as the caller's keys open; a re-sent file once.
 
     A receipt that names no purpose counts: it may have been this one.
     """
@@ -87,4 +95,6 @@ def sent(session: Session, said: Consent) -> list[Sent]:
             continue
         receipts = session.catalogue.receipts(row.seal.object)
         found += [Sent(row, r) for r in receipts if named(r.purpose) in ("", said.use)]
-    return sorted(found, key=lambda one: (one.receipt.target, one.receipt.at, one.receipt.object))
+    found.sort(key=lambda one: (one.receipt.target, one.receipt.at, one.receipt.object))
+    last = {(one.receipt.object, one.receipt.target, one.receipt.kind, one.receiver_id): one for one in found}
+    return list(last.values())

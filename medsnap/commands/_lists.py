@@ -70,6 +70,7 @@ def used(lists: Lists | None) -> tuple[Line, ...]:
     if lists is None:
         return ()
     named = {"manifest": lists.manifest, "inventory": lists.inventory, "people": lists.people}
+    named["consents"] = lists.consents
     day = f" of {lists.inventory_on}" if lists.inventory_on else ""
     said = [f"{name}{day if name == 'inventory' else ''} {d[:12]}" for name, d in named.items() if d]
     return (Line(f"Lists (sha256): {', '.join(said) or 'none were given'}.", Tone.QUIET),)

@@ -13,7 +13,6 @@ from medsnap.commands import _lists
 from medsnap.commands._consents import brought
 from medsnap.commands._shared import Io
 from medsnap.errors import InputMissing, UsageError
-from medsnap.model.consent import register
 from medsnap.model.decision import Decision
 from medsnap.model.outcome import Done, Failed, Held, Outcome, RunSummary, Skipped
 from medsnap.report.page import Block, Facts, Line, Table, Tone
@@ -85,7 +84,7 @@ def rules(
         inventory=inventory,
         people=_lists.people(io, people, paths),
         asset=asset,
-        consents=register(consents) if consents else None,
+        consents=consents.register if consents else None,
     )
 
 

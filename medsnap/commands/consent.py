@@ -181,7 +181,7 @@ def _result(io: Io, head: Block, left: Sequence[_consents.Sent], data: dict[str,
     rows = []
     for one in left:
         ids = one.receipt.identifiers
-        rows.append((one.receipt.target, one.purpose, one.receipt.at[:10], one.receipt.kind, ids.document))
+        rows.append((one.receipt.target, one.purpose, one.receipt.at[:10], one.receipt.kind, one.receiver_id))
         io.record({"type": "left", "object": one.receipt.object, "target": one.receipt.target,
                    "purpose": one.purpose, "day": one.receipt.at[:10], "kind": one.receipt.kind,
                    "document": ids.document, "study_uid": ids.study_uid, "sop_uid": ids.sop_uid})  # fmt: skip

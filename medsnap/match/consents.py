@@ -51,7 +51,7 @@ class ConsentFile:
     @property
     def register(self) -> Register:
         """The register of these statements."""
-        return register(self.consents)
+        return register(self.consents, self.digest)
 
 
 def load(path: Path, *, today: date, issuer: str = "") -> ConsentFile:

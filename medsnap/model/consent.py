@@ -51,9 +51,13 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Statements by patient number. Order does not matter: the days of the statements do."""
+    """Statements by patient number. Order does not matter: the days of the statements do.
+
+    `digest` is the SHA-256 of the file that they were read from, "" for those of a vault.
+    """
 
     rows: Mapping[str, tuple[Consent, ...]]
+    digest: str = ""
 
     def said(self, patient: Patient | None, today: date) -> Pairs:
         """Return one word for each use that the register speaks of; "ended" where nothing holds any more.
@@ -70,12 +74,12 @@ class Register:
         return tuple((use, _word(found, today)) for use, found in sorted(by_use.items()))
 
 
-def register(rows: Iterable[Consent]) -> Register:
+def register(rows: Iterable[Consent], digest: str = "") -> Register:
     """Index statements by patient number."""
     found: defaultdict[str, list[Consent]] = defaultdict(list)
     for row in rows:
         found[row.mrn].append(row)
-    return Register({mrn: tuple(said) for mrn, said in found.items()})
+    return Register({mrn: tuple(said) for mrn, said in found.items()}, digest)
 
 
 def _word(found: list[Consent], today: date) -> str:

@@ -49,6 +49,7 @@ class Lists:
     inventory: str = ""
     inventory_on: date | None = None  # the inventory's own day
     people: str = ""
+    consents: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from medsnap import policy as policies
+from medsnap.cli import root
+from medsnap.commands._main import run
 from medsnap.model.decision import Evidence
 from medsnap.model.record import PhotoRow
 from medsnap.model.study import Patient
@@ -105,8 +108,10 @@ def test_a_withdrawal_lists_what_left_and_stops_what_would_leave(clinic: Consent
     assert told[first.seal.object]["reason"] == "slides: consent for teaching was withdrawn"
     assert told[other.seal.object]["outcome"] == "done"
     assert clinic.care()[1][-1]["done"] == 2  # care goes on
-    again = clinic.consent("withdraw", "--patient", SECRET, "--purpose", "teaching")[1][-1]
-    assert again["recorded"] == 0
+    clinic.teach(other.seal.object)  # once more, under its old identifiers
+    again = clinic.consent("withdraw", "--patient", "T2", "--purpose", "teaching")[1]
+    assert [line["object"] for line in again[:-1]] == [other.seal.object]
+    assert clinic.consent("withdraw", "--patient", SECRET, "--purpose", "teaching")[1][-1]["recorded"] == 0
 
 
 def test_no_number_of_a_patient_in_the_log_the_errors_or_the_files(
@@ -181,3 +186,25 @@ def test_what_is_hidden_answers_as_what_is_absent(clinic: Consents) -> None:
     known = clinic.consent("withdraw", "--patient", SECRET, "--purpose", "publication")
     absent = clinic.consent("withdraw", "--patient", "NOBODY", "--purpose", "publication")
     assert known == absent
+
+
+def test_ingest_decides_by_the_register_that_it_is_given_and_keeps_its_digest(
+    clinic: Consents, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dump").mkdir()
+    (tmp_path / "dump" / "IMG_0001.JPG").write_bytes(make.jpeg())
+    (tmp_path / "today.csv").write_text(
+        f"file,mrn,issuer,birth_date\nIMG_0001.JPG,{SECRET},urn:oid:2.999.1,1970-01-01\n", "utf-8"
+    )
+    file = clinic.register(f"{SECRET},2.999.1,care,withdrawn,")
+    code, lines = clinic.run(
+        "ingest", str(tmp_path / "dump"), "--vault", str(clinic.vault), "--key-file", str(clinic.key),
+        "--policy", str(tmp_path / "northside.yaml"), "--manifest", str(tmp_path / "today.csv"),
+        "--consent", str(file), "--no-detect", "--jobs", "1", "--format", "ndjson",
+    )  # fmt: skip
+    votes = {vote["path"]: vote["because"] for vote in lines[0]["decision"]["votes"]}
+    assert votes["consent.treatment"] == "consent for treatment was withdrawn"
+    where = ["--vault", str(clinic.vault), "--key-file", str(clinic.key)]
+    capsys.readouterr()
+    assert (code, run(root(), ["policy", "explain", lines[0]["object"], *where])) == (0, 0)
+    assert f"consents {hashlib.sha256(file.read_bytes()).hexdigest()[:12]}" in capsys.readouterr().out

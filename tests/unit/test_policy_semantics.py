@@ -118,12 +118,15 @@ def test_m6_a_target_may_wait_for_the_look(word: str, goes: bool) -> None:
 
 @pytest.mark.parametrize("gap", ["site", "age", "child", "intimate", "person"])
 def test_m6_care_travels_unlooked_only_without_a_gap(gap: str) -> None:
-    doubt = {"intimate": "intimate_region", "person": "other_person"}
-    changes: dict[str, object] = {
-        "site": {"description": described(body_site=None)},
-        "age": {"patient_age": None},
-        "child": {"patient_age": 17},
-    }.get(gap) or {"readings": (Reading(feature=doubt[gap], detector=CENTERFACE, score=0.3),)}
+    doubtful = {"intimate": "intimate_region", "person": "other_person"}
+    changes: dict[str, object]
+    if gap in doubtful:
+        reading = Reading(feature=doubtful[gap], detector=CENTERFACE, score=0.3)
+        changes = {"readings": (reading,)}
+    elif gap == "site":
+        changes = {"description": described(body_site=None)}
+    else:
+        changes = {"patient_age": None if gap == "age" else 17}
     assert "ehr" in decide(unlooked()).may_leave_to
     assert decide(unlooked(**changes)).may_leave_to == ()
 
