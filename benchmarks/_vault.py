@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -94,64 +95,97 @@ def _model() -> PhotoRow:
     )  # fmt: skip
 
 
-def row(seal: Seal, number: int, *, short: bool = False) -> PhotoRow:
-    """Make the row of a photo: patient, visit, day and site follow from its number."""
+def row(seal: Seal, number: int) -> PhotoRow:
+    """Make the row of a photo; what it can be found by follows from its number."""
     from medsnap.model.photo import Sha256
     from medsnap.model.study import Patient, Visit
 
-    model = _model()
-    patient = (number * 7919) % 1_000_003 // 20
-    taken = (_START + timedelta(minutes=(number * 104_729) % 5_256_000)).strftime("%Y-%m-%dT%H:%M:%S")
+    model, told = _model(), _told(number)
     described = replace(
-        model.match.description, body_site=_SITES[number % 8], reason=_REASONS[number % 5], laterality="left"
+        model.match.description, body_site=told["SITE"], reason=told["REASON"], laterality="left"
     )
     match = replace(
         model.match,
-        patient=Patient(mrn=f"{patient:07}", issuer="2.999.1"),
-        visit=Visit(encounter=f"E-{number // 4}", department=("dermatology", "wound-care")[number % 2]),
+        patient=Patient(mrn=told["MRN"], issuer="2.999.1"),
+        visit=Visit(encounter=told["ENCOUNTER"], department=told["DEPARTMENT"]),
         description=described,
-        asset=f"WARD-TAB-{number % 40:02}",
+        asset=told["ASSET"],
     )
     assert model.capture is not None
-    made = replace(
+    return replace(
         model,
         seal=seal,
-        source_name=f"DCIM/IMG_{number % 10_000:04}.jpg",
-        source_sha256=Sha256(f"{number:064x}"),
+        source_name=told["SOURCE"],
+        source_sha256=Sha256(told["DIGEST"]),
         match=match,
-        capture=replace(model.capture, captured_at=taken),
+        capture=replace(model.capture, captured_at=told["TAKEN"]),
         decision=replace(model.decision, compartment=seal.compartment),
     )
-    if short:
-        made = replace(made, evidence=None, decision=replace(made.decision, votes=(), features=()))
-    return made
 
 
-def fill(made: Made, photos: int, *, per_commit: int = 256, short: bool = False) -> Iterator[int]:
-    """Commit that many photos without objects, most of them in the first group; yields how many so far."""
-    from medsnap.crypto.note import Signer
+def _told(number: int) -> dict[str, str]:
+    patient = (number * 7919) % 1_000_003 // 20
+    taken = _START + timedelta(minutes=(number * 104_729) % 5_256_000)
+    return {
+        "SITE": _SITES[number % 8],
+        "REASON": _REASONS[number % 5],
+        "MRN": f"{patient:07}",
+        "ENCOUNTER": f"E-{number // 4}",
+        "DEPARTMENT": ("dermatology", "wound-care")[number % 2],
+        "ASSET": f"WARD-TAB-{number % 40:02}",
+        "SOURCE": f"DCIM/IMG_{number % 10_000:04}.jpg",
+        "DIGEST": f"{number:064x}",
+        "TAKEN": taken.strftime("%Y-%m-%dT%H:%M:%S"),
+    }
+
+
+@cache
+def _template(short: bool) -> str:
+    """One row as JSON with the words that `_told` fills in."""
     from medsnap.model.codec import canonical
     from medsnap.model.photo import MediaType, ObjectId, Sha256
     from medsnap.model.seal import Seal
+
+    seal = Seal(
+        object=ObjectId("OBJECT"), compartment="GROUP", epoch=1, payload=Sha256("PAYLOAD"),
+        plaintext=Sha256("PAYLOAD"), length=2_400_000, media=MediaType.JPEG,
+    )  # fmt: skip
+    made = row(seal, 0)
+    if short:
+        made = replace(made, evidence=None, decision=replace(made.decision, votes=(), features=()))
+    text = canonical(made).decode()
+    for word, value in _told(0).items():
+        text = text.replace(f'"{value}"', f'"{word}"')
+    return text
+
+
+_WORD = re.compile('"([A-Z]+)"')
+
+
+def fill(
+    made: Made, photos: int, *, per_commit: int = 256, short: bool = False, seed: int = 1
+) -> Iterator[int]:
+    """Commit that many photos without objects, most of them in the first group; yields how many so far."""
+    from medsnap.crypto.note import Signer
+    from medsnap.model.photo import ObjectId, Sha256
     from medsnap.vault import commits
     from medsnap.vault.ids import random_id
     from medsnap.vault.objects import ObjectDigests
 
-    dice = random.Random(1).randbytes
+    dice = random.Random(seed).randbytes
     signer = Signer.parse_private(made.ingest_key)
     groups = [key.name for key in made.directory.compartments]
-    # one row of each group is encoded; the others differ in a few texts of the same length or shorter
+    parts = _WORD.split(_template(short))  # text, word, text, word, … text
     for start in range(0, photos, per_commit):
         lines: dict[str, list[bytes]] = {}
         digests = []
         for number in range(start, min(start + per_commit, photos)):
             name = ObjectId(random_id(dice))
             digest = Sha256(hashlib.sha256(name.encode()).hexdigest())
-            seal = Seal(
-                object=name, compartment=groups[0 if number % 10 else number // 10 % len(groups)], epoch=1,
-                payload=digest, plaintext=digest, length=2_400_000, media=MediaType.JPEG,
-            )  # fmt: skip
-            lines.setdefault(seal.compartment, []).append(canonical(row(seal, number, short=short)))
+            group = groups[0 if number % 10 else number // 10 % len(groups)]
+            told = _told(number) | {"OBJECT": name, "GROUP": group, "PAYLOAD": digest}
+            text = "".join(f'"{told.get(p, p)}"' if n % 2 else p for n, p in enumerate(parts))
+            lines.setdefault(group, []).append(text.encode())
             digests.append(ObjectDigests(object=name, payload=digest, header=digest))
         draft = commits.Draft(lines=lines, objects=digests)
         commits.write(made.vault, made.directory, draft, signer=signer, random=dice)

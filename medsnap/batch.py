@@ -208,9 +208,8 @@ class Run:
         for outcome in dump.left:
             yield self._count(outcome), None
         fresh: list[Candidate] = []
-        blank = self.writer.blank()
         for candidate in dump.candidates:
-            known = None if blank else self._known(candidate)
+            known = self._known(candidate) if self.writer.may_know(candidate.source.size) else None
             if known is None:
                 fresh.append(candidate)
             else:

@@ -19,12 +19,15 @@ def reindex(io: Io, vault: VaultOption = None, key_file: KeyOption = None) -> Re
 
       medsnap vault reindex --vault /srv/vault --key-file me.key
     """
+    from medsnap.vault.entries import Filters
+
     with member(io, vault, key_file, anew=True) as session:
-        photos, commits = session.catalogue.count(), session.new
+        # how many commits were read is not said: some hold only what the caller may not know of
+        photos = len(session.catalogue.entries(Filters(roles=session.roles)))
         broken = bool(session.reader.problems)
     line = Line(
-        f"{photos} photos from {commits} commits." + (" Some could not be read." if broken else ""),
+        f"{photos} photos." + (" Some batches could not be read." if broken else ""),
         Tone.WARN if broken else Tone.GOOD,
     )
-    data = {"photos": photos, "commits": commits, "problems": broken}
+    data = {"photos": photos, "problems": broken}
     return Result(page=(line,), data=data, exit=Exit.INTEGRITY if broken else Exit.OK)

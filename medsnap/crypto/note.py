@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -138,8 +139,11 @@ def fingerprint(vkey: str) -> str:
     return " ".join(digits[i : i + 4] for i in range(0, len(digits), 4))
 
 
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+
+
 def _has_controls(text: str) -> bool:
-    return any(c < " " and c != "\n" for c in text)
+    return _CONTROL.search(text) is not None
 
 
 def sign_note(text: str, signers: Sequence[Signer]) -> bytes:

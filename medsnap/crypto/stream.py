@@ -18,7 +18,7 @@ SEALED = CHUNK + TAG
 NONCE = 16
 _GROUP = 4  # chunks written at once: they fit the processor's cache
 
-Sink = Callable[[Buffer], object]  # must take all bytes, and copy what it wants to keep
+Sink = Callable[[Buffer], object]  # must take all bytes, and copy what it keeps beyond the next call
 
 
 def _nonce(counter: int, last: bool) -> bytes:
@@ -31,7 +31,8 @@ class Sealer:
     def __init__(self, key: bytes, sink: Sink) -> None:
         self._aead = ChaCha20Poly1305(key)
         self._sink = sink
-        self._out = memoryview(bytearray(_GROUP * SEALED))
+        # two buffers by turns: the sink may still be hashing one while the other is filled
+        self._out, self._other = (memoryview(bytearray(_GROUP * SEALED)) for _ in range(2))
         self._used = 0
         self._held = bytearray()  # at most one chunk: it may be the last
         self._counter = 0
@@ -68,6 +69,7 @@ class Sealer:
     def _flush(self) -> None:
         if self._used:
             self._sink(self._out[: self._used])
+            self._out, self._other = self._other, self._out
         self._used = 0
 
 

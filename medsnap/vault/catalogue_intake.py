@@ -7,7 +7,7 @@ import json
 import sys
 import zlib
 from collections.abc import Mapping
-from dataclasses import astuple
+from operator import attrgetter
 from typing import Any, Final
 
 from medsnap.model.codec import CodecError, from_json
@@ -151,9 +151,12 @@ class Intake:
         self._store.db.execute("INSERT INTO posting VALUES (?, ?, ?)", (tag, self._segments, cell))
 
 
+_values: Final = attrgetter(*Entry.__slots__)
+
+
 def pack(entry: Entry, block: int, slot: int) -> bytes:
     """Encode what lists show of a photo, and where its whole row lies."""
-    return json.dumps((*astuple(entry), block, slot), separators=(",", ":")).encode()
+    return json.dumps((*_values(entry), block, slot), separators=(",", ":")).encode()
 
 
 def unpack(cell: bytes) -> tuple[Entry, int, int]:

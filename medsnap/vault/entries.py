@@ -163,8 +163,13 @@ def entry_of(event: Mapping[str, Any], compartment: str) -> Entry:
 
 def _noticed(decision: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the features that were seen or are doubtful, as the decision fused them."""
-    found = _items(decision, "features")
-    return tuple(sorted({_text(f, "feature") for f in found if f.get("state") in _NOTICED}))
+    found = decision.get("features", [])
+    if not isinstance(found, list):
+        raise CodecError("features", "needs a list")
+    try:
+        return tuple(sorted({_text(f, "feature") for f in found if f["state"] in _NOTICED}))
+    except (KeyError, TypeError):
+        raise CodecError("features", "needs objects with a state") from None
 
 
 def _roles(decision: Mapping[str, Any]) -> tuple[str, ...]:
@@ -172,13 +177,6 @@ def _roles(decision: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise CodecError("opened_by", "needs a list of texts")
     return tuple(roles)
-
-
-def _items(parent: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    value = parent.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise CodecError(name, "needs a list of objects")
-    return value
 
 
 def _part(parent: Mapping[str, Any], name: str) -> dict[str, Any]:

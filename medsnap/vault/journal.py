@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS pending (
   n INTEGER PRIMARY KEY, compartment TEXT NOT NULL, objects TEXT NOT NULL, sealed BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS known (
   source TEXT PRIMARY KEY, object TEXT NOT NULL, state TEXT NOT NULL, verb TEXT NOT NULL,
-  reason TEXT NOT NULL, waits INTEGER NOT NULL, committed INTEGER NOT NULL);
+  reason TEXT NOT NULL, waits INTEGER NOT NULL, committed INTEGER NOT NULL, size INTEGER);
 CREATE INDEX IF NOT EXISTS known_waits ON known (committed) WHERE committed = 0;
 CREATE TABLE IF NOT EXISTS lies (source TEXT NOT NULL, dump TEXT NOT NULL, PRIMARY KEY (source, dump));
 CREATE TABLE IF NOT EXISTS beat (n INTEGER PRIMARY KEY);
@@ -45,6 +45,7 @@ class Known:
     reason: str = ""
     waits: bool = False
     committed: bool = False
+    size: int | None = None  # of the source, bytes; None in rows of earlier versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,9 @@ class Journal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA secure_delete=ON")  # a forgotten digest must not linger in free pages
             self._db.executescript(_SCHEMA)
+            if all(name != "size" for _, name, *_ in self._db.execute("PRAGMA table_info(known)")):
+                self._db.execute("ALTER TABLE known ADD COLUMN size INTEGER")  # of an earlier version
+            self._db.execute("CREATE INDEX IF NOT EXISTS known_size ON known (size)")
 
     def close(self) -> None:
         """Close the file."""
@@ -161,15 +165,16 @@ class Journal:
             sources = tuple(sources)
             db.executemany("DELETE FROM intent WHERE object = ?", [(o.object,) for o in objects])
             db.executemany(
-                "INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?, 0)",
-                [(s, k.object, k.state, k.verb, k.reason, k.waits) for s, k in sources],
+                "INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+                [(s, k.object, k.state, k.verb, k.reason, k.waits, k.size) for s, k in sources],
             )
             db.executemany("INSERT OR IGNORE INTO lies VALUES (?, ?)", [(s, dump) for s, _ in sources])
 
-    def blank(self) -> bool:
-        """Say whether no source was ever sealed from here, so that none has to be looked up."""
+    def may_know(self, size: int) -> bool:
+        """Say whether a source of so many bytes may be known; False means that it need not be hashed."""
         with self._errors():
-            return self._db.execute("SELECT 1 FROM known LIMIT 1").fetchone() is None
+            query = "SELECT 1 FROM known WHERE size = ? OR size IS NULL LIMIT 1"
+            return self._db.execute(query, (size,)).fetchone() is not None
 
     def known(self, source: Sha256) -> Known | None:
         """Find what became of a source, by the digest of its bytes."""

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from medsnap import disk
 from medsnap.errors import IoFailed, Malformed, MedsnapError, Tampered
@@ -21,7 +21,11 @@ from medsnap.platform import name_new
 from medsnap.vault.files import io_errors, make_folder, remove
 from medsnap.vault.ids import Random, is_id, padme
 
+if TYPE_CHECKING:
+    from medsnap.crypto.age import Beside
+
 PART = ".part"
+_BUFFER = 128 << 10  # less than the sealed groups: each is written at once, without a copy
 _ZEROS = bytes(65536)
 _MAX_HEADER_LINES = 4096
 _MAX_LINE = 4096
@@ -83,17 +87,20 @@ def stage(
     length: int,
     recipient: str,
     random: Random,
+    beside: Beside | None = None,
 ) -> Staged:
-    """Seal `length` bytes to one recipient into `tmp`. Raises IoFailed."""
+    """Seal `length` bytes to one recipient into `tmp`; hash `beside` it. Raises IoFailed."""
     from medsnap.crypto.age import encrypt
 
     temporary = staging(vault, object_id)
-    counter = _Counter()
+    counter = _Counter(beside)
     with io_errors(vault):
-        handle = disk.writer(temporary)
+        handle = disk.writer(temporary, buffering=_BUFFER)
         try:
             padded = counter.padded(chunks, length)  # hashes the photo on its way
-            written = encrypt(padded, [recipient], handle.write, random=random, hash_plaintext=False)
+            written = encrypt(
+                padded, [recipient], handle.write, random=random, hash_plaintext=False, beside=beside
+            )
             handle.flush()
             disk.begin_sync(handle.fileno())
         except BaseException:
@@ -158,8 +165,9 @@ def secure(vault: Path, expected: ObjectDigests) -> bool:
 class _Counter:
     """Count and hash the photo on its way in; pad it with zeros to its Padmé size."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Beside | None = None) -> None:
         self._hash = hashlib.sha256()
+        self._beside = beside
 
     @property
     def digest(self) -> Sha256:
@@ -168,9 +176,16 @@ class _Counter:
     def padded(self, chunks: Iterable[Buffer], length: int) -> Iterator[Buffer]:
         seen = 0
         for chunk in chunks:
-            self._hash.update(chunk)
             seen += len(chunk)
-            yield chunk
+            if self._beside is None:
+                self._hash.update(chunk)
+                yield chunk
+                continue
+            hashed = self._beside(self._hash.update, chunk)
+            try:
+                yield chunk
+            finally:
+                hashed()  # the source may use the chunk's memory again
         if seen != length:
             raise IoFailed(f"the source changed while it was read: {seen} bytes instead of {length}")
         yield from zeros(padme(length) - length)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import TracebackType
 
@@ -29,6 +30,7 @@ from medsnap.vault.objects import PART, ObjectDigests, Staged
 
 COMMIT_EVERY = 256  # rows
 COMMIT_AFTER = timedelta(seconds=60)
+WORTH_A_THREAD = 1 << 20  # bytes of a photo from which on it is hashed in threads beside
 PLACE_EVERY = 8  # objects that are made durable together: one wait for the disk serves them all
 LOCK = "lock"
 
@@ -71,8 +73,12 @@ class Writer:
             self._journal = Journal(self._host.journal)
             stack.callback(self._journal.close)
             self.recover()
+            self._hashers = stack.enter_context(ThreadPoolExecutor(2))
             self._stack = stack.pop_all()
         return self
+
+    def _beside(self, work: Callable[[Buffer], None], data: Buffer) -> Callable[[], None]:
+        return self._hashers.submit(work, data).result
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -80,9 +86,9 @@ class Writer:
         self._close_staged()
         self._stack.close()
 
-    def blank(self) -> bool:
-        """Say whether this host has sealed nothing yet: then no source needs to be recognised."""
-        return self._journal.blank()
+    def may_know(self, size: int) -> bool:
+        """Say whether this host may have sealed a source of so many bytes: then its digest is looked up."""
+        return self._journal.may_know(size)
 
     def known(self, source: Sha256) -> Known | None:
         """Say what a source with this digest became in an earlier run, or in this one.
@@ -107,7 +113,13 @@ class Writer:
         key = self._directory.compartment(compartment)
         object_id = random_id(self._random)
         staged = objects.stage(
-            self._vault, object_id, chunks, length=length, recipient=key.recipient, random=self._random
+            self._vault,
+            object_id,
+            chunks,
+            length=length,
+            recipient=key.recipient,
+            random=self._random,
+            beside=self._beside if length >= WORTH_A_THREAD else None,
         )
         self._staged[object_id] = (source, staged)
         self._rowless.add(object_id)
@@ -280,6 +292,7 @@ def _sources(row: object) -> tuple[tuple[Sha256, Known], ...]:
         verb=str(row.decision.verb),
         reason=row.reason,
         waits=row.decision.reviewers > 0,
+        size=row.source_size,
     )
     return ((row.source_sha256, known),)
 

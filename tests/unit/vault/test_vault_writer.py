@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -260,3 +261,37 @@ def test_ids_are_what_they_should_be(tmp_path: Path) -> None:
     assert not any(
         is_id(t) for t in ("", "A" * 26, "a" * 25, "../../../../../../etc/passwd", "a" * 25 + "\n")
     )
+
+
+def test_only_sources_of_a_known_size_have_to_be_hashed(kit: Kit, photos: list[bytes]) -> None:
+    kit.ingest([(photos[2], "general")])
+    with kit.writer() as writer:
+        assert writer.may_know(len(photos[2])) and not writer.may_know(len(photos[2]) + 1)
+    with sqlite3.connect(kit.state / "journal") as db:
+        db.execute("DROP INDEX known_size")
+        db.execute("ALTER TABLE known DROP COLUMN size")  # a journal of an earlier version
+    db.close()
+    with kit.writer() as writer:
+        assert writer.may_know(1) and writer.known(digest(photos[2])) is not None
+
+
+def test_one_source_twice_in_a_dump_is_known_before_its_object_has_a_name(
+    kit: Kit, photos: list[bytes]
+) -> None:
+    with kit.writer() as writer:
+        row = kit.row(writer, photos[2])
+        writer.add("general", row)
+        assert not objects.path_of(kit.vault, row.seal.object).exists()
+        known = writer.known(digest(photos[2]))
+        assert known is not None and known.object == row.seal.object
+        writer.commit()
+        assert objects.path_of(kit.vault, row.seal.object).exists()
+    assert not list((kit.vault / "tmp").glob("*.part"))
+
+
+def test_a_large_photo_hashed_in_threads_is_the_same_photo(kit: Kit) -> None:
+    photo = os.urandom(3_000_001)
+    (row,) = kit.ingest([(photo, "general")])
+    assert row.seal.plaintext == digest(photo)
+    assert kit.reader().open(row.seal.object) == photo
+    assert check.check(kit.vault).good
