@@ -8,6 +8,7 @@ FUZZ_JOBS ?= 1
 STAMP := $(VENV)/.medsnap-installed
 DEV_STAMP := $(VENV)/.medsnap-dev
 MODELS := $(CURDIR)/.tools/models
+NODE_STAMP := .tools/npm/.installed
 
 .PHONY: help demo test check bench deep vocabulary models wheelhouse clean
 
@@ -37,13 +38,20 @@ $(DEV_STAMP): $(STAMP)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group dev
 	@touch $@
 
+# a second age implementation, for tests only; without npm its tests are skipped, loudly
+$(NODE_STAMP): tests/interop/npm/package-lock.json
+	@mkdir -p $(dir $@)
+	@if command -v npm >/dev/null; then \
+	  cp tests/interop/npm/*.json $(dir $@) && (cd $(dir $@) && npm ci --silent --ignore-scripts --no-audit --no-fund) && touch $@; \
+	else echo "npm is not here: tests against npm's age-encryption will be skipped"; fi
+
 models: $(STAMP)
 	@MEDSNAP_MODELS=$(MODELS) $(BIN)/medsnap models install --quiet >/dev/null
 
 demo: $(STAMP) models
 	@MEDSNAP_MODELS=$(MODELS) $(BIN)/medsnap demo $(DEMO_DIR)
 
-test: $(DEV_STAMP) models
+test: $(DEV_STAMP) $(NODE_STAMP) models
 	@MEDSNAP_MODELS=$(MODELS) $(BIN)/python -m pytest -n $${JOBS:-auto} --dist worksteal -m 'not slow' $(PYTEST_ARGS)
 
 check: $(DEV_STAMP)
