@@ -139,7 +139,7 @@ class World:
         return command.log_of(self.vault, load(self.vault).directory)
 
     def verifiers(self) -> list[Verifier]:
-        return [Verifier.parse(k) for k in self.host().directory.log_vkeys]
+        return [Verifier.parse(k) for k in load(self.vault).directory.log_vkeys]
 
     def stored(self, keys: Keys | None = None) -> list[str]:
         """Open every photo that these keys open; return the digests of the sources, sorted."""
