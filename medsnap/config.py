@@ -17,6 +17,7 @@ DEFAULTS: dict[str, str] = {
     "vault": "",
     "policy": "",
     "key_file": "",
+    "key_command": "",
     "models": "",
     "state": "",
     "cache": "",

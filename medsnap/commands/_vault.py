@@ -18,6 +18,7 @@ from medsnap.model.photo import Sha256
 if TYPE_CHECKING:
     from medsnap.audit.log import Log
     from medsnap.vault.directory import Directory
+    from medsnap.vault.key_sources import Places
     from medsnap.vault.keys import Keys
     from medsnap.vault.session import Session
 
@@ -41,13 +42,22 @@ def passphrase(io: Io) -> Callable[[], str] | None:
 
 def find_keys(io: Io, vault: Path, key_file: Path | None) -> Keys:
     """Find the caller's keys for a vault. Raises KeyRefused."""
-    from medsnap.vault import directory, keys
+    from medsnap.vault import key_sources
+
+    return key_sources.find(key_places(io, vault, key_file))
+
+
+def key_places(io: Io, vault: Path, key_file: Path | None = None) -> Places:
+    """Return all places where the caller's keys for a vault may be."""
+    from medsnap.vault import directory
+    from medsnap.vault.key_sources import Places
 
     vault_id = directory.load(vault).directory.vault
-    return keys.find(
-        key_file=key_file if key_file is not None else io.settings.path("key_file"),
-        environment=io.settings.environment,
+    return Places(
         vault=vault_id,
+        environment=io.settings.environment,
+        key_file=key_file if key_file is not None else io.settings.path("key_file"),
+        command=io.settings.get("key_command"),
         usual=usual_key_file(io, vault_id),
         ask=passphrase(io),
     )

@@ -45,6 +45,7 @@ def doctor(io: Io) -> Result:
         "models": str(io.settings.models),
     }
     checks = list(_checks(io))
+    places = _sources(io)
     versions = {"medsnap": __version__, "python": system.python_version(), "system": system.platform()}
     page: list[Block] = [
         Facts(tuple(versions.items())),
@@ -60,6 +61,7 @@ def doctor(io: Io) -> Result:
         Facts(tuple(folders.items())),
         Line(),
         Table(columns=("check", "state", "what to do"), rows=tuple(checks), wide="what to do"),
+        *_shown(places),
     ]
     page += [
         Line(f"extra [{name}] is not complete: pip install 'medsnap[{name}]'", Tone.WARN)
@@ -72,6 +74,7 @@ def doctor(io: Io) -> Result:
         "extras": extras,
         "settings": settings,
         "folders": folders,
+        "key_sources": [dict(zip(("source", "use", "state"), p, strict=True)) for p in places],
         "checks": [dict(zip(("check", "state", "hint"), c, strict=True)) for c in checks],
     }
     return Result(page=tuple(page), data=data)
@@ -82,6 +85,17 @@ def _installed(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def _shown(places: list[tuple[str, str, str]]) -> list[Block]:
+    if not places:
+        return []
+    return [
+        Line(),
+        Table(
+            columns=("key from", "use", "what is known of it"), rows=tuple(places), wide="what is known of it"
+        ),
+    ]
 
 
 def _checks(io: Io) -> Iterator[tuple[str, str, str]]:
@@ -177,6 +191,18 @@ def _key(io: Io) -> tuple[str, str]:
     if place is None:
         return "-", ""
     keys = find_keys(io, place, None)
-    where = io.settings.get("key_file") or "the usual place, a credential or the system's keyring"
-    found = "found" if len(keys.identities) == 1 else f"found, {len(keys.identities)} identities"
-    return found, f"it came from {where}"
+    return "found" if len(keys.identities) == 1 else f"found, {len(keys.identities)} identities", ""
+
+
+def _sources(io: Io) -> list[tuple[str, str, str]]:
+    """List the places of a key in the order in which they are asked; only what the first holds is used."""
+    from medsnap.commands._vault import key_places
+    from medsnap.vault.key_sources import sources
+
+    place = _place(io)
+    try:
+        found = list(sources(key_places(io, place))) if place is not None else []
+    except MedsnapError:
+        return []  # the check of the vault says what is wrong with it
+    first = next((s.name for s in found if s.ready), "")
+    return [(s.name, "used" if s.name == first else "set" if s.ready else "-", s.state) for s in found]

@@ -7,7 +7,7 @@ lines, so `age -d -i FILE` works with it as it is.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,41 +167,6 @@ def from_descriptor(number: int) -> Keys:
     return parse(data.decode("utf-8", "replace"), where=f"file descriptor {number}")
 
 
-def find(
-    *,
-    key_file: Path | None,
-    environment: Mapping[str, str],
-    vault: str,
-    usual: Path | None = None,
-    ask: Callable[[], str] | None = None,
-) -> Keys:
-    """Find this person's keys: file, descriptor, systemd credential, usual file, OS keyring, in this order.
-
-    Raises KeyRefused with the places that were looked at.
-    """
-    if key_file is not None:
-        return load_file(key_file, ask=ask)
-    if descriptor := environment.get("MEDSNAP_KEY_FD", ""):
-        if not descriptor.isdecimal():
-            raise UsageError("MEDSNAP_KEY_FD is no number")
-        return from_descriptor(int(descriptor))
-    if folder := environment.get("CREDENTIALS_DIRECTORY", ""):
-        credential = Path(folder) / "medsnap-key"
-        if credential.is_file():
-            # systemd gives the service 0400 on a private mount; ACLs show as group bits there
-            text = read_limited(credential, MAX_KEY_FILE).decode("utf-8", "replace")
-            return parse(text, where="credential medsnap-key")
-    if usual is not None and usual.is_file():
-        return load_file(usual, ask=ask)
-    stored = from_keyring(vault)
-    if stored is None:
-        raise KeyRefused(
-            "no key was given",
-            hint="give --key-file, or set MEDSNAP_KEY_FILE, MEDSNAP_KEY_FD or a systemd credential",
-        )
-    return parse(stored, where="the system's keyring")
-
-
 def _backend() -> object | None:
     """Return the system's keyring when it is one of the safe ones and answers, else None."""
     import importlib
@@ -214,6 +179,12 @@ def _backend() -> object | None:
         except (ImportError, RuntimeError, AttributeError, OSError):
             continue
     return None
+
+
+def safe_keyring() -> str:
+    """Name the safe keyring that answers here; "" when there is none."""
+    backend = _backend()
+    return "" if backend is None else type(backend).__module__.rpartition(".")[2]
 
 
 def from_keyring(vault: str) -> str | None:

@@ -11,7 +11,9 @@ import pytest
 
 from medsnap.crypto.age import generate_identity
 from medsnap.errors import CannotCreate, KeyRefused, UsageError
+from medsnap.vault import key_sources
 from medsnap.vault import keys as k
+from medsnap.vault.key_sources import Places
 
 
 def _keys() -> k.Keys:
@@ -70,19 +72,34 @@ def test_a_repr_shows_no_secret() -> None:
 
 def test_sources_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(k, "_backend", lambda: None)
-    made = {name: _keys() for name in ("file", "fd", "credential", "usual")}
+    made = {name: _keys() for name in ("file", "fd", "command", "credential", "usual")}
     paths = {name: tmp_path / name / "medsnap-key" for name in made}
     for name, given in made.items():
         k.save_file(paths[name], k.render(given, ""), random=os.urandom)
     environment = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credential")}
     usual = paths["usual"]
 
-    def find(key_file: Path | None = None, **more: str) -> k.Keys:
-        return k.find(key_file=key_file, environment={**environment, **more}, vault="v", usual=usual)
+    def find(key_file: Path | None = None, command: str = "", **more: str) -> k.Keys:
+        places = Places(
+            key_file=key_file,
+            environment={**environment, **more},
+            vault="v",
+            usual=usual,
+            command=command,
+        )
+        looked = list(key_sources.sources(places))
+        assert not any("AGE-SECRET-KEY" in s.state for s in looked)
+        assert [s.name for s in looked] == [
+            "key file", "file descriptor", "command", "systemd credential", "usual file", "system keyring",
+        ]  # fmt: skip
+        return key_sources.find(places)
+
+    cat = f'{sys.executable} -c "import sys; sys.stdout.write(open(sys.argv[1]).read())" '
 
     assert find(paths["file"]) == made["file"]
     descriptor = os.open(paths["fd"], os.O_RDONLY)
     assert find(MEDSNAP_KEY_FD=str(descriptor)) == made["fd"]
+    assert find(command=f"{cat} '{paths['command']}'") == made["command"]
     assert find() == made["credential"]
     environment.clear()
     assert find() == made["usual"]
@@ -92,6 +109,41 @@ def test_sources_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for wrong in ("x", "-1", "987654"):
         with pytest.raises(UsageError):
             find(MEDSNAP_KEY_FD=wrong)
+
+
+BAD_COMMANDS = {
+    "/no/such/program": "cannot be run",
+    "'unclosed": "cannot be run",
+    "false": "ended with 1",
+    "echo nothing": "no key in it",
+    f"{sys.executable} -c \"print('A' * 70000)\"": "wrote too much",
+}
+
+
+@pytest.mark.parametrize("command", BAD_COMMANDS)
+def test_a_command_that_gives_no_key_is_refused(command: str) -> None:
+    with pytest.raises(KeyRefused, match=BAD_COMMANDS[command]):
+        key_sources.find(Places(vault="v", environment={}, command=command))
+
+
+def test_a_command_is_no_shell(tmp_path: Path) -> None:
+    with pytest.raises(KeyRefused):
+        key_sources.find(Places(vault="v", environment={}, command=f"echo x > {tmp_path / 'made'}; true"))
+    assert not (tmp_path / "made").exists()
+
+
+def test_what_is_known_of_a_key_file_without_reading_it(tmp_path: Path) -> None:
+    sealed, plain = tmp_path / "sealed", tmp_path / "plain"
+    k.save_file(sealed, k.render(_keys(), ""), passphrase="x", random=os.urandom)
+    k.save_file(plain, k.render(_keys(), ""), random=os.urandom)
+    plain.chmod(0o644)
+    for path, words in (
+        (sealed, "mode 0600, under a passphrase"),
+        (plain, "mode 0644, without a passphrase"),
+        (tmp_path / "none", "No such file"),
+    ):
+        found = next(key_sources.sources(Places(vault="v", environment={}, key_file=path)))
+        assert found.ready and words in found.state
 
 
 class _Store:
