@@ -65,7 +65,16 @@ def _f(kind: Kind, text: str, *, required: bool = False) -> Field:
 
 
 _USE: Final = one_of("use", "treatment", "teaching", "publication")
-_GIVEN: Final = one_of("consent", "implied", "verbal", "written", "refused", "withdrawn")
+_GIVEN: Final = one_of(
+    "consent",
+    "implied",
+    "verbal",
+    "written",
+    "verbal by guardian",
+    "written by guardian",
+    "refused",
+    "withdrawn",
+)
 
 PHOTO: Final = Record(
     fields={

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given as examples
+from hypothesis import settings
+from hypothesis import strategies as st
 
-from medsnap.model.consent import Pairs
+from medsnap.model.consent import STOPS, Pairs, named
 from medsnap.model.decision import Decision, Verb
 from medsnap.model.finding import State
 from medsnap.policy import Policy
@@ -146,3 +149,40 @@ class TestC3:
         made = decide(ordinary(patient_age=9, consent=consent, **shown))
         assert made.verb is Verb.SAFEGUARD
         assert made.may_leave_to == ()
+
+
+USES = st.sampled_from(("treatment", "care", "teaching", "publication"))
+WORDS = st.sampled_from(
+    (
+        "written",
+        "verbal",
+        "written by guardian",
+        "ended",
+        "implied",
+        "none",
+        "refused",
+        "withdrawn",
+        "WRITTEN ",
+    )
+)
+PAIRS = st.lists(st.tuples(USES, WORDS), max_size=4).map(tuple)
+AGES = st.one_of(st.none(), st.integers(0, 99))
+
+
+@settings(max_examples=200, deadline=None)
+@examples(PAIRS, PAIRS, USES, AGES, st.booleans())
+def test_a_refusal_or_a_missing_fact_never_opens(
+    own: Pairs, said: Pairs, use: str, age: int | None, identifiable: bool
+) -> None:
+    """C1 to C3 as properties: what was stopped stays stopped when less is known, or somebody refuses."""
+    for export in HOSPITAL.exports:
+        before = stopped(HOSPITAL, export, own, said, age=age, identifiable=identifiable)
+        refused = stopped(
+            HOSPITAL, export, own, (*said, (use, "refused")), age=age, identifiable=identifiable
+        )
+        assert refused is not None or (before is None and named(use) != named(export.purpose))
+        if before is not None:
+            assert stopped(HOSPITAL, export, own, said, age=None, identifiable=True) is not None
+            assert stopped(HOSPITAL, export, (), (), age=age, identifiable=identifiable) is not None or any(
+                word.strip().lower() in STOPS for _, word in (*own, *said)
+            )
