@@ -59,15 +59,16 @@ def make(root: Path, groups: tuple[str, ...] = GROUPS) -> Made:
         expires=now + timedelta(days=365),
     )
     mark = host.Pin(vault=made.directory.vault, root=made.directory.root, version=made.directory.version)
-    host.write_pin(root / "host", mark)
-    host.write_ingest_key(root / "host", made.ingest_key)
+    folder = root / "state" / made.directory.vault
+    host.write_pin(folder, mark)
+    host.write_ingest_key(folder, made.ingest_key)
     owner = Keys(
         identities=(made.member_identity,),
         signer=made.member_signer,
         root_vkey=made.directory.root,
         vault=made.directory.vault,
     )
-    return Made(root / "vault", root / "host", made.directory, owner, made.ingest_key)
+    return Made(root / "vault", folder, made.directory, owner, made.ingest_key)
 
 
 @cache

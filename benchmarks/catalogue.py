@@ -3,7 +3,7 @@
 usage: python benchmarks/catalogue.py [--photos 1000000] [--long] [--dir FOLDER]
 
 The vault has commits, batches and a log entry for each, but no objects. `--long` makes rows as long as
-real ones (8 KB, four locked groups); without it they are 2 KB in two groups, so that a million fit on a
+real ones (11 KB); without it they are 1 KB, so that a million fit on a
 laptop. Times are CPU seconds of this process unless they say wall. Peer of `find`: restic find over a
 repository of as many files is in design notes, 0.5 s at 10,000.
 """
@@ -16,6 +16,7 @@ import os
 import resource
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -56,7 +57,7 @@ def build(root: Path, photos: int, *, long: bool) -> _vault.Made:
     sync, folder = disk.sync, disk.sync_folder
     disk.sync = disk.sync_folder = lambda _: None
     try:
-        made = _vault.make(root, _vault.GROUPS if long else _vault.GROUPS[:2])
+        made = _vault.make(root)
         for done in _vault.fill(made, photos, short=not long):
             if done % 25_600 == 0:
                 print(f"\rmade {done:,}", end="", file=sys.stderr, flush=True)
@@ -64,6 +65,68 @@ def build(root: Path, photos: int, *, long: bool) -> _vault.Made:
         disk.sync, disk.sync_folder = sync, folder
     print(file=sys.stderr)
     return made
+
+
+def log_commits(made: _vault.Made) -> None:
+    """Enter all commits into the audit log, as so many nights would have."""
+    from medsnap.audit import events
+    from medsnap.audit.log import Log
+    from medsnap.crypto.note import Signer
+    from medsnap.model.event import Action, AuditEvent
+    from medsnap.vault import commits
+
+    event = AuditEvent(action=Action.INGEST, at="2026-01-01T00:00:00Z", actor="ingest-1")
+    auditors = [made.directory.auditors]
+    names = sorted(p.name for p in (made.vault / "commits").iterdir())
+    entries = [events.leaf(event, auditors, os.urandom, commits.digest(made.vault, n))[0] for n in names]
+    Log(made.vault / "log", made.directory.origin).append(entries, Signer.parse_private(made.ingest_key))
+
+
+def ingest_cost(made: _vault.Made, root: Path, photos: int) -> None:
+    """Take the same photos into an empty vault and into this one, by turns; the best of three each."""
+    from _dump import make_jpegs
+
+    make_jpegs(root / "dump", 40, unique=8)
+    best = {"an empty vault": [9e9, 9e9], f"a vault of {photos:,}": [9e9, 9e9]}
+    for number in range(3):
+        empty = _vault.make(root / f"empty-{number}", tuple(k.name for k in made.directory.compartments))
+        for label, into in zip(best, (empty, made), strict=True):
+            cost = _ingest(into, root / "dump", number)
+            best[label] = [min(a, b) for a, b in zip(best[label], cost, strict=True)]
+        shutil.rmtree(root / f"empty-{number}")
+    for label, (cpu, wall) in best.items():
+        print(f"{'ingest 40 photos, ' + label:34} {cpu:9.3f} s CPU {wall:9.3f} s wall")
+    (cpu, wall), (more_cpu, more_wall) = best.values()
+    print(f"{'ratio':34} {more_cpu / cpu:9.2f} CPU {more_wall / wall:9.2f} wall", flush=True)
+
+
+def _ingest(into: _vault.Made, dump: Path, number: int) -> list[float]:
+    """Run `medsnap ingest` over photos that this host has not seen; return CPU and wall seconds."""
+    for path in dump.iterdir():
+        with path.open("ab") as handle:
+            handle.write(bytes([number]))  # trailing bytes are removed; another source all the same
+    environment = os.environ | {
+        "MEDSNAP_STATE": str(into.host.parent),
+        "MEDSNAP_CACHE": str(into.host.parent / "cache"),
+        "MEDSNAP_VAULT": str(into.vault),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "medsnap",
+        "ingest",
+        dump,
+        "--policy",
+        "little-clinic",
+        "--no-detect",
+        "-q",
+    ]
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode not in (0, 3, 5):
+        raise SystemExit(f"medsnap ingest ended with {done.returncode}")
+    return [after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall]
 
 
 def measure(made: _vault.Made, root: Path, photos: int) -> None:
@@ -126,6 +189,9 @@ def main() -> None:
     try:
         with timed(f"made a vault of {given.photos:,}"):
             made = build(root, given.photos, long=given.long)
+        with timed("entered its commits into the log"):
+            log_commits(made)
+        ingest_cost(made, root, given.photos)
         measure(made, root, given.photos)
     finally:
         shutil.rmtree(root)

@@ -1,12 +1,11 @@
-"""Seal N photos of 3 MB, each durable before the next is done: medsnap's vault beside restic, borg and age.
+"""Seal N photos of 3 MB, each made durable by its own fsync: medsnap's vault beside restic, borg and age.
 
 usage: python benchmarks/vault.py [--count 100] [--megabytes 3] [--rounds 3] [--dir FOLDER]
 
-The vault's own loop, without looking at the photos: journal intent, read, hash, encrypt, write,
-fsync of file and folder, sealed row, commit, log. `2 processes` is what `medsnap ingest` does with two
-workers. restic and borg keep one repository and sync once, at the end; age is one process a file. The
-bytes are random, so nothing can be compressed or found twice. The best round counts; CPU seconds
-(user and system, children included) are of that round.
+The vault's own loop, without looking at the photos: read, hash, encrypt, write, journal, fsync of file and
+folder, sealed row, commit, log. restic and borg keep one repository and sync once, at the end; age is one
+process a file. The bytes are random, so nothing can be compressed or found twice. The best round counts; CPU
+seconds (user and system, children included) are of that round.
 """
 
 # ruff: noqa: PLC0415 - only what a run needs is imported
@@ -62,7 +61,7 @@ def measured(work: Callable[[], None]) -> Cost:
     return Cost(wall, user, sum(b.ru_stime - a.ru_stime for a, b in pairs))
 
 
-def seal_all(source: Path, root: Path) -> None:
+def seal_all(source: Path, made: _vault.Made) -> None:
     """Seal every file of a folder as ingest does, once it is known what is in it."""
     from medsnap.audit import store
     from medsnap.audit.log import Log
@@ -72,8 +71,8 @@ def seal_all(source: Path, root: Path) -> None:
     from medsnap.vault.writer import Writer
 
     now = datetime.now(UTC)
-    opened = Host.open(root / "host", root / "vault", now)
-    log = Log(root / "vault" / "log", opened.directory.origin)
+    opened = Host.open(made.host, made.vault, now)
+    log = Log(made.vault / "log", opened.directory.origin)
 
     def entered(commit: Sha256, objects: tuple[str, ...]) -> None:
         event = AuditEvent(action=Action.INGEST, at=now.isoformat(), actor="ingest-1", objects=objects)
@@ -100,10 +99,11 @@ class Medsnap:
     """The vault's loop in this process."""
 
     def prepare(self, work: Path) -> None:
-        _vault.make(work)
+        self.made = _vault.make(work)
 
     def measure(self, source: Path, work: Path) -> None:
-        seal_all(source, work)
+        del work
+        seal_all(source, self.made)
 
 
 class Restic:
