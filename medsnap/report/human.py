@@ -8,7 +8,6 @@ from textwrap import fill
 from typing import IO, Final
 
 from rich.console import Console, Group
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -117,6 +116,8 @@ def _stacked(block: Table, widths: dict[str, int]) -> Group:
 def progress(stream: IO[str], label: str, total: int) -> Iterator[Callable[[], None]]:
     """Show a bar on a terminal; the callable advances it by one."""
     console = _console(stream)
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(label, total=total)
