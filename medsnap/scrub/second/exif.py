@@ -31,6 +31,8 @@ def read(payload: bytes) -> dict[str, str] | None:
     if not 26 <= len(payload) <= _MOST or payload[:8] != b"MM\0\x2a\0\0\0\x08":
         return None
     outer = _values(payload, 8)
+    if any(len(outer.get(tag, b"1234")) != 4 for tag in (_TURN, _EXIF)):
+        return None  # a number or a pointer that says to be text
     inner = _values(payload, struct.unpack(">I", outer[_EXIF])[0]) if _EXIF in outer else {}
     facts: dict[str, str] = {}
     if _TURN in outer:
