@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medsnap.commands._vault import log_of
-from medsnap.errors import KeyRefused, Malformed, MedsnapError, Tampered
+from medsnap.errors import KeyRefused, MedsnapError
 from medsnap.model.photo import Sha256
 
 if TYPE_CHECKING:
@@ -18,20 +18,6 @@ if TYPE_CHECKING:
     from medsnap.vault.reader import Problem
 
 _MAX_CHECKPOINT = 1 << 20
-
-
-def directory_at(vault: Path) -> SignedDirectory:
-    """Read a vault's directory; one that cannot be read was changed. Raises Tampered, InputMissing."""
-    from medsnap.vault import directory
-
-    try:
-        return directory.load(vault)
-    except Malformed as broken:
-        raise Tampered(
-            f"the vault's directory was changed: it {broken.message}",
-            where=str(vault / directory.FILE),
-            hint="put it back from a copy of the vault; seal nothing until then",
-        ) from broken
 
 
 def pin_of(folder: Path) -> Pin | None:

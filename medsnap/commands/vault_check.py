@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsnap.commands._at_rest import at_rest, directory_at, look_at_log, pin_of, waiting_here
+from medsnap.commands._at_rest import at_rest, look_at_log, pin_of, waiting_here
 from medsnap.commands._check_page import Found, result
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, find_keys, member, record
@@ -93,8 +93,9 @@ class _Target:
 
 
 def _target(io: Io, vault: Path, key_file: Path | None, *, with_key: bool) -> _Target:
-    directory = directory_at(vault).directory
-    folder = io.settings.state / directory.vault
+    from medsnap.vault import directory
+
+    folder = io.settings.state / directory.load(vault).directory.vault
     pin = pin_of(folder)
     if pin is not None:
         return _Target(
@@ -141,8 +142,9 @@ def _held(target: _Target, *, for_good: bool) -> Iterator[None]:
 
 def _look(target: _Target, share: Sample | None) -> Found:
     from medsnap.vault import check as checking
+    from medsnap.vault import directory
 
-    log = look_at_log(target.vault, directory_at(target.vault), target.folder)
+    log = look_at_log(target.vault, directory.load(target.vault), target.folder)
     waiting = waiting_here(target.folder)
     report = checking.check(
         target.vault,
@@ -166,7 +168,7 @@ def _mend(io: Io, target: _Target, found: Found) -> Plan:
             "nobody here vouches for this vault's directory, so nothing is moved by it",
             hint="pin the root (medsnap vault trust) or give --key-file",
         )
-    directory.verify(directory_at(target.vault).data, root_vkey=target.root)
+    directory.verify(directory.load(target.vault).data, root_vkey=target.root)
     plan = repair.plan(target.vault, found.report, found.waiting)
     if not io.dry_run:
         repair.carry_out(target.vault, plan)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsnap.commands._at_rest import directory_at, look_at_log, pin_of
+from medsnap.commands._at_rest import look_at_log, pin_of
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import VaultOption, log_of, passphrase
 from medsnap.errors import Exit, KeyRefused, Tampered
@@ -48,12 +48,12 @@ def copy(
     from medsnap.audit import copying, store
     from medsnap.crypto.note import Verifier
     from medsnap.vault import copy as copies
-    from medsnap.vault import copy_place
+    from medsnap.vault import copy_place, directory
 
     place = io.need(vault, "vault", "--vault")
     # first the log, then the directory: so no commit is younger than the directory that it needs
-    log = log_of(place, directory_at(place).directory)
-    head = copying.snapshot(log, [Verifier.parse(k) for k in directory_at(place).log_vkeys])
+    log = log_of(place, directory.load(place).directory)
+    head = copying.snapshot(log, [Verifier.parse(k) for k in directory.load(place).log_vkeys])
     signed = _vouched(io, place)
     with copy_place.begun(place, to, signed):
         leaves = islice(store.leaves(log), head.size)  # what was appended since is the next copy's
@@ -67,7 +67,7 @@ def _vouched(io: Io, vault: Path) -> SignedDirectory:
     """Read the directory and verify it by this machine's pin, else by the root that it names itself."""
     from medsnap.vault import directory, host
 
-    signed = directory_at(vault)
+    signed = directory.load(vault)
     pin = pin_of(io.settings.state / signed.directory.vault)
     if pin is not None:
         host.verified(signed.data, pin, None)
@@ -138,14 +138,14 @@ def restore_test(
       medsnap vault restore-test /mnt/second-disk/vault --recovery-file recovery.key
     """
     from medsnap.vault import check as checking
-    from medsnap.vault import keys, trial
+    from medsnap.vault import directory, keys, trial
 
     held = keys.load_file(recovery_file, ask=passphrase(io))
-    signed = directory_at(copy_)
-    directory, by = _root(io, signed, held)
+    signed = directory.load(copy_)
+    verified, by = _root(io, signed, held)
     log = look_at_log(copy_, signed, None)
-    report = checking.check(copy_, root_vkey=directory.root, logged=log.commits)
-    tried = trial.trial(copy_, directory, held.identities, order=log.commits or ())
+    report = checking.check(copy_, root_vkey=verified.root, logged=log.commits)
+    tried = trial.trial(copy_, verified, held.identities, order=log.commits or ())
     problems = list(dict.fromkeys((*report.problems, *log.problems, *tried.problems)))
     return _tried(io, tried, problems, by, log.size)
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medsnap.errors import InputMissing, KeyRefused, Malformed
+from medsnap.errors import InputMissing, KeyRefused, Malformed, Tampered
 from medsnap.model.codec import CodecError, from_json, to_json
 from medsnap.model.seal import Suite
 from medsnap.vault.files import MAX_NOTE, read_limited
@@ -196,8 +196,8 @@ class SignedDirectory:
 def load(vault: Path) -> SignedDirectory:
     """Read and parse a vault's directory without judging its signature.
 
-    Raises InputMissing when there is no vault, Malformed or KeyRefused for a directory that
-    cannot be read.
+    Raises InputMissing when there is no vault, Tampered for a directory that cannot be read (it was
+    whole when it was written), KeyRefused for one of a newer medsnap.
     """
     try:
         data = read_limited(vault / FILE, MAX_NOTE)
@@ -205,7 +205,14 @@ def load(vault: Path) -> SignedDirectory:
         raise InputMissing(
             "there is no medsnap vault here", where=str(vault), hint="make one: medsnap vault init --vault …"
         ) from None
-    return SignedDirectory(data=data, directory=parse(data))
+    try:
+        return SignedDirectory(data=data, directory=parse(data))
+    except Malformed as broken:
+        raise Tampered(
+            f"the vault's directory was changed: {broken.message}",
+            where=str(vault / FILE),
+            hint="put it back from a copy of the vault; seal nothing until then",
+        ) from broken
 
 
 def parse(data: bytes) -> Directory:
