@@ -1,8 +1,8 @@
-"""The ingest writer: intent, object, sealed row, commit, log; each step durable, each repeatable.
+"""The ingest writer: sealed object, row, name, commit, log; each step repeatable, synced a few at a time.
 
-Killed at any moment and run again it ends where an uninterrupted run ends: a photo without a
-durable row is sealed anew (its orphan is set aside), one with a row is committed and never stored
-twice.
+Killed at any moment and run again it ends where an uninterrupted run ends: an object gets its name
+only when its row, or an intent, is durable in the journal; what has a row is finished and committed
+and never stored twice, what has none is set aside and its source sealed anew.
 """
 
 from __future__ import annotations
