@@ -14,7 +14,8 @@ from medsnap.errors import Exit, UsageError
 from medsnap.report.page import Line, Table, Tone
 
 if TYPE_CHECKING:
-    from medsnap.vault.entries import Entry
+    from medsnap.vault.entries import Entry, Filters
+    from medsnap.vault.session import Session
 
 
 def _day(when: str) -> Any:
@@ -75,12 +76,14 @@ def ls(
     )
     with member(io, vault, key_file) as session:
         wanted = dataclasses.replace(wanted, roles=session.roles)
+        if io.format is Format.NDJSON:
+            return _streamed(io, session, wanted, limit)
         found = session.catalogue.entries(wanted, None if limit is None else limit + 1)
         records = [_entry(entry) for entry in found[:limit]]
         broken = bool(session.reader.problems)
         places = session.place
-    for entry in records:
-        io.record({"type": "photo", **entry})
+    for record in records:
+        io.record({"type": "photo", **record})
     short = _short([str(e["id"]) for e in records])
     table = Table(
         columns=("id", "captured", "state", "verb", "locked group", "match", "study"),
@@ -103,6 +106,20 @@ def ls(
         exit=Exit.INTEGRITY if broken else Exit.OK,
         records="photos",
     )
+
+
+def _streamed(io: Io, session: Session, wanted: Filters, limit: int | None) -> Result:
+    """Write records as they are found: a list of a million needs no memory."""
+    count, more = 0, False
+    for entry in session.catalogue.walk(wanted):
+        if limit is not None and count >= limit:
+            more = True
+            break
+        io.record({"type": "photo", **_entry(entry)})
+        count += 1
+    code = Exit.INTEGRITY if session.reader.problems else Exit.OK
+    data = {"type": "summary", "count": count, "more": more}
+    return Result(page=(), data=data, exit=code, records="photos")
 
 
 def _as_day(text: str | None, option: str) -> str | None:

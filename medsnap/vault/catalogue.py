@@ -143,6 +143,21 @@ class Catalogue:
         wanted = filters or Filters()
         return [entry for _, entry in self._ask(lambda store: searching.search(store, wanted, limit))]
 
+    def walk(self, filters: Filters) -> Iterator[Entry]:
+        """Yield what `entries` lists, one at a time; where the file is damaged midway, from a new one."""
+        given = 0
+        try:
+            with _one_state(self._store):
+                for _, entry in searching.walk(self._store, filters):
+                    given += 1
+                    yield entry
+            return
+        except _BROKEN as damage:
+            _not_ours(damage)
+        if self._reader is not None:
+            self.rebuild(self._reader)
+        yield from self.entries(filters)[given:]
+
     def photos(self, filters: Filters | None = None) -> list[PhotoRow]:
         """List photos in the order in which they were sealed."""
         wanted = filters or Filters()

@@ -19,8 +19,12 @@ _FEW: Final = 4_000  # so many are read and sorted at once; more are met in the 
 
 def search(store: Store, filters: Filters, limit: int | None = None) -> list[tuple[int, Entry]]:
     """Return the photos wanted, with their numbers, in the order of lists, `limit` of them at most."""
-    found = ((n, entry) for n, entry in _ordered(store, filters) if filters.admit(entry))
-    return list(islice(found, limit))
+    return list(islice(walk(store, filters), limit))
+
+
+def walk(store: Store, filters: Filters) -> Iterator[tuple[int, Entry]]:
+    """Yield the photos wanted, with their numbers, in the order of lists."""
+    return ((n, entry) for n, entry in _ordered(store, filters) if filters.admit(entry))
 
 
 def _ordered(store: Store, filters: Filters) -> Iterator[tuple[int, Entry]]:

@@ -51,6 +51,16 @@ def test_a_search_by_feature_and_limit(vault: Decided, capsys: pytest.CaptureFix
     assert call(capsys, "ls", "--text", "nothing of the kind")[1]["count"] == 0
 
 
+def test_records_are_the_same_one_at_a_time(vault: Decided, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = call(capsys, "ls")[1]["photos"]
+    for limit, more in ((4, False), (3, True)):
+        assert run(root(), ["vault", "ls", "--format", "ndjson", "--limit", str(limit)]) == 0
+        *records, summary = map(json.loads, capsys.readouterr().out.splitlines())
+        for record in records:
+            record.pop("schema_version", None)
+        assert records == photos[:limit] and (summary["count"], summary["more"]) == (limit, more)
+
+
 def test_a_day_that_is_none_is_said(vault: Decided, capsys: pytest.CaptureFixture[str]) -> None:
     code, said, _ = call(capsys, "ls", "--since", "yesterday")
     assert code == 2 and "--since" in str(said) and "2026-03-01" in str(said)

@@ -285,6 +285,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kit, Path]
     yield kit, root / "cache"
 
 
+def test_a_walk_goes_on_from_a_new_file_where_the_old_one_is_damaged(
+    kit: Kit, day: list[PhotoRow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = _catalogue(kit, None).entries()
+    _catalogue(kit, tmp_path).close()
+    with sqlite3.connect(_file(tmp_path)) as db:
+        db.execute("UPDATE photo SET cell = zeroblob(200) WHERE n = 6")
+    db.close()
+    monkeypatch.setattr("medsnap.vault.catalogue_search._FEW", 0)
+    hurt = _catalogue(kit, tmp_path)
+    assert list(hurt.walk(Filters())) == truth == hurt.entries()
+
+
 def test_two_runs_of_one_member_use_one_file(kit: Kit, day: list[PhotoRow], tmp_path: Path) -> None:
     one, two = _catalogue(kit, tmp_path), _catalogue(kit, tmp_path)
     kit.ingest([(b"more", "general")])
