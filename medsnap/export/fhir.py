@@ -235,7 +235,8 @@ def _media(context: _Context) -> Json:
 
 
 def _body_site(site: str, laterality: str | None, code: Code | None) -> Json:
-    side = f"{laterality} " if laterality in {"left", "right", "both"} else ""
+    named = code is not None and code.side is not None  # "left hand" says its side itself
+    side = f"{laterality} " if laterality in {"left", "right", "both"} and not named else ""
     made: Json = {"text": described(side + site, 200)}
     if code is not None:
         made["coding"] = [{"system": "http://snomed.info/sct", "code": code.value, "display": code.meaning}]

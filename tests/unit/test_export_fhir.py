@@ -172,6 +172,15 @@ def test_the_body_site_is_coded_with_its_side() -> None:
     assert (media["width"], media["height"]) == (96, 64)
 
 
+def test_a_site_that_names_its_side_names_it_once() -> None:
+    from medsnap.model.study import Description
+
+    photo = make.jpeg()
+    row = make.row(photo, match=make.match(description=Description(body_site="left hand", laterality="left")))
+    code = Code("85151006", "Left hand", True, "left")
+    assert resource(made(row, photo, site_code=code), "Media")["bodySite"]["text"] == "left hand"
+
+
 def test_no_word_of_the_file_name() -> None:
     assert b"Jane" not in bundle_json(export(source_name="Jane Doe.jpg"))
 
