@@ -175,9 +175,7 @@ def explain(
     from medsnap.policy.explain import sentences
 
     with member(io, vault, key_file) as session:
-        row = session.catalogue.photo(photo, roles=session.roles)
-        if as_ is not None:
-            row = session.catalogue.photo(photo, roles=frozenset({as_}))
+        row = session.catalogue.photo(photo, session.roles, None if as_ is None else frozenset({as_}))
     decision = row.decision
     data = {"type": "decision", "sentences": list(sentences(decision)), "decision": to_json(decision),
             "lists": to_json(row.lists)}  # fmt: skip

@@ -44,7 +44,7 @@ def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = Non
     from medsnap.vault.ids import SHORT
 
     with member(io, vault, key_file) as session:
-        row = session.catalogue.photo(photo, roles=session.roles)
+        row = session.catalogue.photo(photo, session.roles)
         receipts = session.catalogue.receipts(row.seal.object)
     patient, seal = row.match.patient, row.seal
     facts = [
@@ -124,7 +124,7 @@ def _row_or_refusal(io: Io, session: Session, photo: str) -> PhotoRow:
     from medsnap.vault.ids import is_id
 
     try:
-        return session.catalogue.photo(photo, roles=session.roles)
+        return session.catalogue.photo(photo, session.roles)
     except NotFound as absent:
         # what was typed goes into the log only when it is an id: it could be a name
         record(io, session, Action.OPEN_REFUSED, objects=(photo,) if is_id(photo) else (), outcome=absent.id)

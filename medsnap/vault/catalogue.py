@@ -173,16 +173,17 @@ class Catalogue:
         """Return what lists show of one photo, by its id or a beginning of it. Errors as `photo`."""
         return self._ask(lambda store: _only(_named(store, object_id))[1])
 
-    def photo(self, object_id: str, *, roles: frozenset[str] | None = None) -> PhotoRow:
+    def photo(self, object_id: str, *roles: frozenset[str] | None) -> PhotoRow:
         """Return one photo's row by its id, or by a beginning of it that only one of ours has.
 
-        With `roles` only photos that one of them may open exist. Raises NotFound, the same for hidden
+        Only photos exist that one of each set of roles may open; None is no bound. Raises NotFound, the same for hidden
         and absent, UsageError when several of the caller's own photos begin so.
         """
 
         def row(store: Store) -> PhotoRow:
-            wanted = Filters(roles=roles)
-            return _photo(store, _only([f for f in _named(store, object_id) if wanted.admit(f[1])]))
+            wanted = [Filters(roles=bound) for bound in roles]
+            named = _named(store, object_id)
+            return _photo(store, _only([f for f in named if all(w.admit(f[1]) for w in wanted)]))
 
         return self._ask(row)
 
