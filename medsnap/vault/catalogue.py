@@ -86,7 +86,7 @@ class Catalogue:
         """Take the file of the folder whose cells open; else begin an empty one."""
         for store in stored(self._folder, self._secret, self._random) if self._folder else ():
             try:
-                if _whole(store):
+                if store.head(COUNTS) is not None:  # a cell that opens: ours, of this view
                     return store
             except _BROKEN:
                 pass
@@ -136,7 +136,7 @@ class Catalogue:
 
     def count(self) -> int:
         """Say how many photos the caller may know of."""
-        return self._ask(lambda store: int(_counts(store).get("photos", 0)))
+        return self._ask(lambda store: Intake(store).photos)
 
     def entries(self, filters: Filters | None = None, limit: int | None = None) -> list[Entry]:
         """List what lists show, ordered by the photos alone, not by ids or times of sealing."""
@@ -176,8 +176,8 @@ class Catalogue:
     def photo(self, object_id: str, *roles: frozenset[str] | None) -> PhotoRow:
         """Return one photo's row by its id, or by a beginning of it that only one of ours has.
 
-        Only photos exist that one of each set of roles may open; None is no bound. Raises NotFound, the same for hidden
-        and absent, UsageError when several of the caller's own photos begin so.
+        Only photos exist that one of each set of roles may open; None is no bound. Raises NotFound, the
+        same for hidden and absent, UsageError when several of the caller's own photos begin so.
         """
 
         def row(store: Store) -> PhotoRow:
@@ -292,19 +292,6 @@ def _photo(store: Store, found: Found) -> PhotoRow:
     if row.seal.object != entry.object:
         raise Tampered("a row stands at another photo's place")
     return row if decided is None else replace(row, decision=decided)
-
-
-def _counts(store: Store) -> dict[str, int]:
-    head = store.head(COUNTS)
-    return dict(json.loads(head)) if head is not None else {}
-
-
-def _whole(store: Store) -> bool:
-    """Say whether a file's cells are ours and none of its newest rows is missing."""
-    counts = _counts(store)
-    (seen,) = store.db.execute("SELECT count(*) FROM seen").fetchone()
-    (last,) = store.db.execute("SELECT max(n) FROM photo").fetchone()
-    return bool(counts) and (seen, last or 0) == (counts["seen"], counts["photos"])
 
 
 def _seen(store: Store) -> set[str]:
