@@ -6,6 +6,7 @@ for the rest. Whoever misses a photo finds it there.
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import itertools
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from medsnap.vault.check import CheckReport
 from medsnap.vault.files import io_errors, make_folder, names
 from medsnap.vault.ids import is_id
 
+NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}  # exFAT, some network shares
 PLACES = {"objects": "orphans", "keys": "rings"}
 
 
@@ -97,17 +99,24 @@ def carry_out(vault: Path, wanted: Plan) -> int:
             make_folder(vault / folder)
         with io_errors(vault):
             _move(vault / move.source, target)
-            disk.sync_folder(target.parent)
             disk.sync_folder((vault / move.source).parent)
     return len(wanted.moves)
 
 
 def _move(source: Path, target: Path) -> None:
-    """Give a file its new name. After a power cut it may have both: then one goes."""
-    if target.is_file() and filecmp.cmp(source, target, shallow=False):
-        disk.replace(source, target)
-    else:
-        disk.rename(source, _free(target))
+    """Give a file its new name durably before the old one goes: not every disk keeps both or neither."""
+    if not (target.is_file() and filecmp.cmp(source, target, shallow=False)):  # else a cut-off move
+        target = _free(target)
+        try:
+            disk.link(source, target)
+        except OSError as failure:
+            if failure.errno not in NO_LINKS:
+                raise
+            disk.rename(source, target)
+            disk.sync_folder(target.parent)
+            return
+    disk.sync_folder(target.parent)
+    disk.unlink(source)
 
 
 def _free(path: Path) -> Path:
