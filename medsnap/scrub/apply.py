@@ -128,10 +128,9 @@ def prove_rendering(rewrite: Rewrite, facts: registry.Facts | None, *, bare_icc:
     if facts is None:
         return
     seen = dict(facts)
-    bare = {name for name in seen if name.endswith(_BARE)}
-    for name in bare:
-        del seen[name]
-    if bare_icc and any(name.startswith("icc") and name + _BARE not in bare for name in seen):
+    bare = {name: seen.pop(name) for name in list(seen) if name.endswith(_BARE)}
+    wordy = "no" in bare.values() or any(n.startswith("icc") and n + _BARE not in bare for n in seen)
+    if bare_icc and wordy:
         raise NotClean("a colour profile holds more than colours", where="second reader")
     meant = {"orientation": str(rewrite.orientation)}
     meant.update((name, value) for name, value in rewrite.rendering if name not in _REMARKS)

@@ -15,6 +15,7 @@ from medsnap.formats.sniff import sniff
 from medsnap.scrub import clean, heif_image, heif_rendering, icc, icc_minimal
 from medsnap.scrub.second.icc import is_bare, same_colours
 from tests.builders import gif as g
+from tests.builders import heif as h
 from tests.builders import movie as m
 from tests.builders import sequence as q
 from tests.builders import tiff as t
@@ -73,6 +74,20 @@ def test_a_rewriter_that_changes_a_colour_is_found_out(kind: str, monkeypatch: p
     monkeypatch.setattr(icc_minimal, "minimal", wrong)
     with pytest.raises(NotClean, match="more or other than colours"):
         clean(ALL[kind](PROFILE), keep=MINIMAL)
+
+
+def test_the_profile_of_a_tile_counts_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tile(number: int, seed: int, **more: object) -> h.Part:
+        part = h.hevc_item(number, seed, **more)  # type: ignore[arg-type]
+        part.props.append((b"colr", b"prof" + PROFILE, False))
+        return part
+
+    data = h.tiled(tile=tile).build()
+    assert hidden(data)
+    assert not hidden(clean(data, keep=MINIMAL).data(data))
+    monkeypatch.setattr(heif_image, "anew", lambda profile, where: profile)
+    with pytest.raises(NotClean, match="more than colours"):
+        clean(data, keep=MINIMAL)
 
 
 def test_a_sequence_too() -> None:

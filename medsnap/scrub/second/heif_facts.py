@@ -31,6 +31,9 @@ def facts(tables: Tables) -> tuple[tuple[str, str], ...]:
             found.update(icc.facts("icc", value[4:]))
         if name in {"irot", "imir", "clap"}:
             turns.append(name)
+    profiles = [value[4:] for name, value in tables.properties if name == "colr" and value[:4] != b"nclx"]
+    if not all(icc.is_bare(profile) for profile in profiles):  # that of a tile, too
+        found["all icc bare"] = "no"
     found["transforms"] = " ".join(turns)
     found["coded images"] = str(sum(kind in {"hvc1", "av01"} for kind in tables.kinds.values()))
     found["alpha planes"] = str(len(tables.targets("auxl")))
