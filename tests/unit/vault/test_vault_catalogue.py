@@ -254,6 +254,19 @@ def test_damage_within_is_never_believed(kit: Kit, day: list[PhotoRow], tmp_path
     assert _all(hurt) == _all(truth)
 
 
+def test_a_new_commit_that_somebody_marked_as_taken_in_is_taken_in(
+    kit: Kit, day: list[PhotoRow], tmp_path: Path
+) -> None:
+    _catalogue(kit, tmp_path).close()
+    before = {p.name for p in (kit.vault / "commits").iterdir()}
+    kit.ingest([(b"to be hidden", "general")])
+    (new,) = {p.name for p in (kit.vault / "commits").iterdir()} - before
+    with sqlite3.connect(_file(tmp_path)) as db:
+        db.execute("UPDATE seen SET id = ? WHERE id = (SELECT min(id) FROM seen)", (new,))
+    db.close()
+    assert _catalogue(kit, tmp_path).count() == 10
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_flipped_byte_never_shows_something_else(world: tuple[Kit, Path], data: st.DataObject) -> None:
