@@ -11,6 +11,7 @@ from pathlib import Path
 from medsnap.errors import KeyRefused
 from medsnap.platform import write_durably
 from medsnap.vault.directory import FILE, PINS_POLICY, Directory, serialise
+from medsnap.vault.files import io_errors
 from medsnap.vault.policies import keep
 
 
@@ -38,5 +39,6 @@ def pin_policy(
         unsigned_allowed=False,
         requires=tuple(dict.fromkeys((*directory.requires, PINS_POLICY))),
     )
-    write_durably(vault / FILE, serialise(new, [root]))
+    with io_errors(vault):
+        write_durably(vault / FILE, serialise(new, [root]))
     return new

@@ -12,7 +12,7 @@ from pathlib import Path
 from medsnap.errors import InputMissing, Malformed
 from medsnap.model.codec import CodecError, canonical, from_json
 from medsnap.platform import write_durably
-from medsnap.vault.files import make_folder, read_limited
+from medsnap.vault.files import io_errors, make_folder, read_limited
 
 FILE = "policies.json"
 _MAX = 1 << 20
@@ -54,6 +54,7 @@ def note(folder: Path, policy: str, version: int, digest: str) -> None:
     if before is not None and (before.version > version or before == Seen(version=version, digest=digest)):
         return
     known[policy] = Seen(version=version, digest=digest)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    make_folder(folder)
-    write_durably(folder / FILE, canonical(_Versions(policies=known)) + b"\n")
+    with io_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        write_durably(folder / FILE, canonical(_Versions(policies=known)) + b"\n")

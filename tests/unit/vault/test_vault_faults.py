@@ -5,6 +5,7 @@ To have an operation stopped here, add a row to `CASES`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,10 +17,11 @@ import pytest
 from medsnap.audit import copying, store
 from medsnap.commands import _vault as command
 from medsnap.errors import MedsnapError
-from medsnap.vault import check, copy_place, membership, repair, trial
+from medsnap.vault import check, copy_place, membership, policies, repair, trial
 from medsnap.vault import copy as copies
 from medsnap.vault.change import Authority
 from medsnap.vault.directory import FILE, WriterVerb, load
+from medsnap.vault.governing import pin_policy
 from tests.faulty_disk import Failing, Image, Recorder, Short, restore, unsynced, watched
 
 from .world import World, make_world, taken_in
@@ -164,6 +166,41 @@ def _member_removed(world: World) -> bool:
     return True
 
 
+def _rotated(world: World) -> bool:
+    before = world.host_directory()
+    if before.compartment("intimate").epoch == 1:
+        membership.new_epoch(world.vault, before, ["intimate", "general"], _authority(world), auditors=True)
+    _put_aside(world)
+    return True
+
+
+def _epoch_has_begun(world: World) -> None:
+    world.shoot(2)
+    world.ingest()
+    assert world.stored() == world.expected(1, 2)
+    directory = world.host_directory()
+    assert [k.epoch for k in directory.compartments] == [2, 1, 2, 1]
+    assert directory.auditors_epoch == 2
+
+
+def _pinned(world: World) -> bool:
+    text = b"keyring: of the board\n"
+    ring = hashlib.sha256(text).hexdigest()
+    before = world.host_directory()
+    if before.keyring != ring:
+        pin_policy(
+            world.vault, before, root_key=world.new.root_key, policy="p", lowest=3, ring=ring, ring_text=text
+        )
+    return True
+
+
+def _is_pinned(world: World) -> None:
+    directory = world.host_directory()
+    assert (directory.policy_root, directory.policy_lowest, directory.unsigned_allowed) == ("p", 3, False)
+    assert policies.recall(world.vault, directory.keyring or "") == b"keyring: of the board\n"
+    assert world.stored() == world.expected(1)
+
+
 def _put_aside(world: World) -> None:
     """`vault check --repair`: rings that the directory does not name are no loss and no harm."""
     report = check.check(world.vault, root_vkey=world.new.directory.root)
@@ -215,6 +252,8 @@ CASES: dict[str, Case] = {
     "a second copy": Case(prepare=_grown, act=_copied, settled=_copy_is_whole),
     "member add": Case(prepare=_ingested_one, act=_member_added, settled=_guest_opens),
     "member remove": Case(prepare=_with_guest, act=_member_removed, settled=_guest_is_out),
+    "new epoch": Case(prepare=_ingested_one, act=_rotated, settled=_epoch_has_begun),
+    "pin a policy": Case(prepare=_ingested_one, act=_pinned, settled=_is_pinned),
     "repair": Case(prepare=_with_strays, act=_repaired, settled=_strays_are_kept),
 }
 
