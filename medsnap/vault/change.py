@@ -158,7 +158,7 @@ def _turned(
         )
     label = f"compartment {key.name}" if key.name else "the auditors"
     text = rings.ring_text(directory.vault, label, identities)
-    data, digest = rings.wrap(text, [*turn.readers, directory.recovery], random=authority.random)
+    data, digest = rings.wrap(text, [*turn.readers, directory.recovery_of(key.name)], random=authority.random)
     file = f"{random_id(authority.random)}.age"
     write_new(vault / "keys" / file, data)
     key = dataclasses.replace(key, ring=file, ring_sha256=digest)

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from medsnap import disk
 from medsnap.errors import CannotCreate, IoFailed, UsageError
 from medsnap.model.seal import Suite
-from medsnap.vault import rings
+from medsnap.vault import recovery, rings
 from medsnap.vault.directory import (
+    ERASURES,
     EVERY_ROLE,
     FILE,
     FORMAT,
+    TWO_RECOVERIES,
     CompartmentKey,
     Directory,
     Member,
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
 FOLDERS = ("keys", "objects", "batches", "commits", "log", "tmp")
 INGEST_VERBS = (WriterVerb.ADD, WriterVerb.RECEIPT, WriterVerb.LOG)
 MEMBER_VERBS = (WriterVerb.RECEIPT, WriterVerb.LOG, WriterVerb.LOOK, WriterVerb.DESCRIBE, WriterVerb.DECIDE)
-OWNER_VERBS = (*MEMBER_VERBS, WriterVerb.OPEN, WriterVerb.CONSENT)
-RESERVED = ("ingest-1", "recovery", "root")
+OFFICER_VERBS = (WriterVerb.HOLD, WriterVerb.EXPIRE, WriterVerb.ERASE)
+OWNER_VERBS = (*MEMBER_VERBS, WriterVerb.OPEN, WriterVerb.CONSENT, *OFFICER_VERBS)
+UNREMOVABLE = (recovery.GENERAL, recovery.CLOSED, recovery.ROOT)
+RESERVED = ("ingest-1", *UNREMOVABLE)
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
@@ -44,11 +48,12 @@ class NewVault:
     """A vault just made, with all of its secrets: each goes to one place and nowhere else."""
 
     directory: Directory
-    root_key: str  # private: recovery sheet only
+    root_key: str  # private: sheets of the root, or the one recovery sheet
     member_identity: str  # key file of the first member
     member_signer: str
-    recovery_identity: str  # recovery sheet
-    recovery_signer: str  # logs what the recovery key opens
+    recovery_identity: str  # recovery sheets
+    recovery_signer: str  # logs what the recovery key opens; made of the identity
+    closed_identity: str  # sheets of the groups that break-glass never opens; "" without such groups
     ingest_key: str  # private: the ingest host's folder
 
     def __repr__(self) -> str:
@@ -74,25 +79,34 @@ def create(
     random: Random,
     expires: datetime,
     roles: Sequence[str] = (EVERY_ROLE,),
+    closed: Sequence[str] = (),
 ) -> NewVault:
     """Write a new vault durably; the directory comes last, so a vault without one was never finished.
 
-    `compartments` stand in the policy's order; `roles` are the first member's. Raises CannotCreate
-    for a folder that is not empty, UsageError for names that cannot be used.
+    `compartments` stand in the policy's order; those in `closed` get a recovery identity of their own;
+    `roles` are the first member's. Raises CannotCreate for a folder that is not empty, UsageError for
+    names that cannot be used.
     """
     from medsnap.crypto.age import generate_identity, recipient_of
     from medsnap.crypto.note import generate
 
     _check_names(compartments, member)
+    shut = _closed(compartments, closed)
     if expires <= now:
         raise UsageError("the directory would be expired already")
     _empty(vault)
     vault_id = random_id(random)
-    root, ingest = generate(f"{vault_id}/root", random), generate(f"{vault_id}/ingest-1", random)
-    signer, last = generate(f"{vault_id}/{member}", random), generate(f"{vault_id}/recovery", random)
-    owner, recovery = generate_identity(random, suite=suite), generate_identity(random, suite=suite)
-    readers = [recipient_of(owner), recipient_of(recovery)]
-    made = {name: _ring(vault_id, f"compartment {name}", readers, suite, random) for name in compartments}
+    root, ingest = generate(f"{vault_id}/{recovery.ROOT}", random), generate(f"{vault_id}/ingest-1", random)
+    signer = generate(f"{vault_id}/{member}", random)
+    owner, general = generate_identity(random, suite=suite), generate_identity(random, suite=suite)
+    last = recovery.signer_of(general, vault_id, recovery.GENERAL)
+    own = generate_identity(random, suite=suite) if shut else ""
+    readers = [recipient_of(owner), recipient_of(general)]
+    others = [readers[0], recipient_of(own)] if own else readers
+    made = {
+        name: _ring(vault_id, f"compartment {name}", others if name in shut else readers, suite, random)
+        for name in compartments
+    }
     auditors = _ring(vault_id, "the auditors", readers, suite, random)
     directory = Directory(
         format=FORMAT,
@@ -121,10 +135,14 @@ def create(
         writers=(
             WriterKey(name="ingest-1", vkey=ingest.vkey, verbs=INGEST_VERBS),
             WriterKey(name=member, vkey=signer.vkey, verbs=OWNER_VERBS),
-            WriterKey(name="recovery", vkey=last.vkey, verbs=(WriterVerb.LOG,)),
+            WriterKey(name=recovery.GENERAL, vkey=last.vkey, verbs=(WriterVerb.LOG,)),
+            *_closed_writer(vault_id, own),
         ),
         root=root.vkey,
         recovery=readers[1],
+        requires=(ERASURES, TWO_RECOVERIES) if shut else (ERASURES,),
+        closed=shut,
+        recovery_closed=others[1] if own else "",
     )
     _write(vault, [*made.values(), auditors], directory, root)
     return NewVault(
@@ -132,10 +150,26 @@ def create(
         root_key=root.private(),
         member_identity=owner,
         member_signer=signer.private(),
-        recovery_identity=recovery,
+        recovery_identity=general,
         recovery_signer=last.private(),
+        closed_identity=own,
         ingest_key=ingest.private(),
     )
+
+
+def _closed(compartments: Sequence[str], closed: Sequence[str]) -> tuple[str, ...]:
+    """Return the closed compartments in the vault's order. Raises UsageError for unknown ones."""
+    if unknown := [name for name in closed if name not in compartments]:
+        raise UsageError(f"the locked group '{unknown[0]}' is none of this vault's")
+    return tuple(name for name in compartments if name in closed)
+
+
+def _closed_writer(vault_id: str, identity: str) -> tuple[WriterKey, ...]:
+    """Let the closed groups' recovery write into the log what it opens."""
+    if not identity:
+        return ()
+    signer = recovery.signer_of(identity, vault_id, recovery.CLOSED)
+    return (WriterKey(name=recovery.CLOSED, vkey=signer.vkey, verbs=(WriterVerb.LOG,)),)
 
 
 def _check_names(compartments: Sequence[str], member: str) -> None:

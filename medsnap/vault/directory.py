@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 FILE = "directory"
 FORMAT = 1
 PINS_POLICY = "policy-keyring"  # an older medsnap would take any policy for one in force
+ERASURES = "erasures"  # an older medsnap would miss what was erased, and show or copy it
 WRITER_TERMS = "writer-terms"  # an older medsnap would lose what a retired key wrote while it was good
-KNOWN_REQUIRES: frozenset[str] = frozenset({PINS_POLICY, WRITER_TERMS})
+TWO_RECOVERIES = "two-recoveries"  # an older medsnap would wrap closed groups to the general recovery
+KNOWN_REQUIRES: frozenset[str] = frozenset({PINS_POLICY, WRITER_TERMS, TWO_RECOVERIES, ERASURES})
 EVERY_ROLE = "*"  # a member whom the policy's roles do not bind: his key alone does
 _HEAD = "medsnap directory"
 
@@ -44,6 +46,12 @@ class WriterVerb(StrEnum):
     DECIDE = "decide"  # what tightens
     OPEN = "open"  # what opens
     CONSENT = "consent"  # what patients agreed to, and took back
+    HOLD = "hold"  # legal holds, and their end
+    EXPIRE = "expire"  # remove what the policy keeps no longer
+    ERASE = "erase"  # remove what must be forgotten before its time
+
+
+REMOVING: frozenset[str] = frozenset({WriterVerb.EXPIRE, WriterVerb.ERASE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +128,7 @@ class Directory:
     members: tuple[Member, ...]
     writers: tuple[WriterKey, ...]
     root: str  # vkey
-    recovery: str  # recipient of the recovery sheet: every ring is wrapped to it too
+    recovery: str  # recipient of the recovery sheets: every ring but those of `closed` is wrapped to it too
     requires: tuple[str, ...] = ()
     auditors_epoch: int = 1
     auditors_past: tuple[str, ...] = ()  # recipients of earlier epochs
@@ -129,6 +137,17 @@ class Directory:
     policy_lowest: int = 0  # its lowest version that may decide
     keyring: str | None = None  # SHA-256 of the keyring whose signatures count
     unsigned_allowed: bool = True
+    closed: tuple[str, ...] = ()  # compartments that break-glass never opens
+    recovery_closed: str = ""  # recipient of their own recovery sheets
+
+    def recovery_of(self, compartment: str) -> str:
+        """Return the recovery recipient of a compartment's ring; "" names the auditors'."""
+        return self.recovery_closed if compartment in self.closed else self.recovery
+
+    @property
+    def recoveries(self) -> tuple[str, ...]:
+        """All recovery recipients."""
+        return (self.recovery, self.recovery_closed) if self.recovery_closed else (self.recovery,)
 
     @property
     def log_vkeys(self) -> tuple[str, ...]:
@@ -243,6 +262,8 @@ def _parse_text(text: str) -> Directory:
 def _check_names(directory: Directory) -> None:
     """Refuse names that would lead out of their folder: a directory is read before it is verified."""
     rings = [k.ring for k in directory.compartments] + [directory.auditors_ring]
+    if directory.closed and not directory.recovery_closed:
+        raise CodecError("closed", "names groups without a recovery of their own")
     if not is_id(directory.vault) or not all(is_id(r.removesuffix(".age")) for r in rings):
         raise CodecError("vault", "names something that is no id")
 

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from medsnap.errors import KeyRefused, UsageError
 from medsnap.vault.change import Authority, Edit, Turn, change, fresh_identity
-from medsnap.vault.create import RESERVED, check_name
+from medsnap.vault.create import RESERVED, UNREMOVABLE, check_name
 from medsnap.vault.directory import (
+    ERASURES,
+    REMOVING,
     WRITER_TERMS,
     CompartmentKey,
     Directory,
@@ -58,7 +60,9 @@ def add(vault: Path, before: Directory, new: Newcomer, authority: Authority) -> 
         writers = (*current.writers, writer) if new.vkey else current.writers
 
         def finish(base: Directory, _commits: int) -> Directory:
-            return dataclasses.replace(base, members=members, writers=writers)
+            more = (ERASURES,) if REMOVING.intersection(new.verbs) else ()
+            requires = tuple(dict.fromkeys((*base.requires, *more)))
+            return dataclasses.replace(base, members=members, writers=writers, requires=requires)
 
         return Edit(turns=_turns(members, _opened_by(current, member), fresh=False), finish=finish)
 
@@ -91,7 +95,7 @@ def check_removal(directory: Directory, name: str) -> tuple[CompartmentKey, ...]
     """Return the keys that a removal changes. Raises UsageError for who cannot be taken out."""
     member = directory.member(name)
     writer = next((w for w in directory.writers if w.name == name), None)
-    if name in ("recovery", "root") or (member is None and (writer is None or not writer.verbs)):
+    if name in UNREMOVABLE or (member is None and (writer is None or not writer.verbs)):
         raise UsageError(f"there is no member '{name}'", hint="medsnap vault member ls shows them")
     touched = _opened_by(directory, member) if member is not None else ()
     for key in touched:
@@ -180,7 +184,7 @@ def _check(directory: Directory, new: Newcomer) -> None:
             f"the member's key is of suite {suite}, the vault's is {directory.suite}",
             hint="the member makes one that fits: medsnap vault member key NAME --vault V --key-file F",
         )
-    used = {m.recipient for m in directory.members} | {directory.recovery}
+    used = {m.recipient for m in directory.members} | set(directory.recoveries)
     if new.recipient in used or (new.vkey and directory.writer(new.vkey) is not None):
         raise UsageError("this key is in the directory already", hint="each member has keys of his own")
     if new.vkey:

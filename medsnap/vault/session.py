@@ -114,10 +114,10 @@ def open_session(
 def roles_of(directory: Directory, keys: Keys) -> frozenset[str] | None:
     """Return the roles of whoever holds these keys; none of a stranger, None when none binds him.
 
-    The recovery sheet is bound by no role: it is for the day when nobody else is left.
+    Recovery sheets are bound by no role: they are for the day when nobody else is left.
     """
     mine = set(keys.recipients)
-    if directory.recovery in mine:
+    if mine.intersection(directory.recoveries):
         return None
     roles = frozenset(role for m in directory.members if m.recipient in mine for role in m.roles)
     return None if EVERY_ROLE in roles else roles

@@ -125,7 +125,8 @@ class Vault:
         need(head == "medsnap directory" and root in signed, "another root")
         need(self.directory["root"] == root, "another root")
         need(self.directory["format"] == 1, "another format")
-        need(set(self.directory["requires"]) <= {"policy-keyring", "writer-terms"}, "needs what is not known")
+        known = {"policy-keyring", "writer-terms", "two-recoveries", "erasures"}
+        need(set(self.directory["requires"]) <= known, "needs what is not known")
         need(self.directory["version"] >= seen, "an older directory")
         self.rings = dict(self._rings(identities_in(text)))
 
