@@ -55,7 +55,7 @@ def result(io: Io, found: Found, share: Sample | None) -> Result:
         facts.append(("sample", f"{share.percent:g}%, seed {share.seed}"))
     if opened is not None:
         facts.append(("opened", f"{opened.photos} photos, {opened.clips} clips, {len(opened.failed)} failed"))
-    verdict = "Everything fits." if good else f"{len(problems)} problem{'' if len(problems) == 1 else 's'}."
+    verdict = "Everything fits." if good else f"{some(len(problems), 'problem')}."
     page: list[Block] = [Line(verdict, Tone.GOOD if good else Tone.BAD), Facts(tuple(facts))]
     if report.waiting:
         page.append(Line(f"{report.waiting} objects wait for the next ingest run to commit them.", Tone.WARN))
@@ -77,11 +77,16 @@ def result(io: Io, found: Found, share: Sample | None) -> Result:
     return Result(page=tuple(page), data=data, exit=Exit.OK if good else Exit.INTEGRITY, records="problems")
 
 
+def some(count: int, what: str) -> str:
+    """Say how many of something."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def _moved(io: Io, plan: Plan | None) -> list[Block]:
     if plan is None:
         return []
     would = "would be moved" if io.dry_run else "moved; nothing was deleted"
-    page: list[Block] = [Line(f"{len(plan.moves)} files {would}.")]
+    page: list[Block] = [Line(f"{some(len(plan.moves), 'file')} {would}.")]
     if plan.moves:
         page.append(
             Table(columns=("from", "to"), rows=tuple((m.source, m.target) for m in plan.moves), wide="to")

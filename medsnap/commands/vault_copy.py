@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsnap.commands._at_rest import look_at_log, pin_of
+from medsnap.commands._check_page import some
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import VaultOption, log_of, passphrase
 from medsnap.errors import Exit, KeyRefused, Tampered
@@ -92,10 +93,11 @@ def _copied(io: Io, report: CopyReport, entries: int, size: int) -> Result:
         "log_entries": entries,
         "log_size": size,
     }
-    verdict = "The copy is complete." if good else f"The copy lacks {len(report.problems)} files."
+    verdict = "The copy is complete." if good else f"The copy lacks {some(len(report.problems), 'file')}."
     facts = [
-        ("copied", f"{report.objects} objects ({report.bytes / 1e6:.1f} MB), {report.commits} commits"),
-        ("lay there", f"{report.present} objects"),
+        ("copied", f"{some(report.objects, 'object')}, {report.bytes / 1e6:.1f} MB"),
+        ("commits", str(report.commits)),
+        ("lay there", some(report.present, "object")),
         ("log", f"{entries} new entries of {size}"),
     ]
     if report.mended:
@@ -168,7 +170,11 @@ def _tried(io: Io, tried: Trial, problems: list[Problem], by: str, size: int) ->
     good, opened = not problems, tried.opened
     for problem in problems:
         io.record({"type": "problem", "where": problem.where, "what": problem.what})
-    verdict = "Every committed photo opens." if good else f"{len(tried.lost)} committed objects do not open."
+    verdict = "Every committed photo opens" + (
+        "." if good else f"; {some(len(problems), 'problem')} even so."
+    )
+    if tried.lost:
+        verdict = f"{some(len(tried.lost), 'committed object')} did not open."
     facts = (
         ("committed", f"{tried.committed} objects"),
         ("opened", f"{opened.photos} photos, {opened.clips} clips"),

@@ -49,7 +49,7 @@ class Log:
         self._path.write_text(
             f"# medsnap {__version__}: SIGKILL of `medsnap ingest` at random moments, one vault\n"
             f"# repeat the moments with MEDSNAP_SEED={seed}\n"
-            "# kill  after (s)  running  objects  in the vault's tmp\n"
+            "# kill  after (s)  objects  in the vault's tmp\n"
         )
 
     def add(self, line: str) -> None:
@@ -91,8 +91,8 @@ def test_two_hundred_kills_lose_and_double_nothing(corpus: Path, tmp_path: Path)
     dump, photos = tmp_path / "dump", _photos(corpus)
     dump.mkdir()
     sources: dict[str, str] = {}
-    usual, struck = 3.0, 0
-    for kill in range(1, KILLS + 1):
+    usual, kills = 3.0, 0
+    while kills < KILLS:
         for _ in range(PHOTOS):
             path = dump / f"IMG_{len(sources):05d}.jpg"
             path.write_bytes(next(photos))
@@ -101,18 +101,16 @@ def test_two_hundred_kills_lose_and_double_nothing(corpus: Path, tmp_path: Path)
         share = chance.uniform(0.4, 1.05) if chance.random() < 0.85 else chance.uniform(0, 1.5)
         seconds = share * usual
         took = _killed(clinic, dump, seconds)
-        struck += took is None
-        usual = usual * 1.03 if took is None else (usual + took) / 2  # the machine is busy, or is not
+        usual = usual * 1.02 if took is None else (usual + took) / 2  # the machine is busy, or is not
+        if took is not None:
+            log.add(f"#  {seconds:14.2f}  the run had ended before")
+            continue
+        kills += 1
         left = sum(1 for p in (clinic.vault / "tmp").rglob("*") if p.is_file())
-        state = f"{'yes' if took is None else 'no':7}  {len(clinic.objects()):7}  {left}"
-        log.add(f"{kill:6}  {seconds:9.2f}  {state}")
-        if kill % (KILLS // ROUNDS or 1) == 0:
+        log.add(f"{kills:6}  {seconds:9.2f}  {len(clinic.objects()):7}  {left}")
+        if kills % (KILLS // ROUNDS or 1) == 0:
             states = _whole(clinic, dump, sources)
-            log.add(
-                f"# run to its end: {len(sources)} sources, {dict(states)}; check 0, verify 0, none twice"
-            )
-            sys.stderr.write(f"\n{kill} kills, {struck} while it ran\n")
-    log.add(
-        f"# {KILLS} kills, {struck} of them while it ran: {len(sources)} sources, nothing lost, nothing twice"
-    )
-    assert struck >= KILLS // 3
+            found = f"{len(sources)} sources, {dict(states)}; check 0, verify 0, none twice"
+            log.add(f"# run to its end: {found}")
+            sys.stderr.write(f"\n{kills} kills\n")
+    log.add(f"# {kills} kills while it ran: {len(sources)} sources, nothing lost, nothing twice")
