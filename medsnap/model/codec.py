@@ -64,8 +64,21 @@ def _names(kind: type) -> tuple[str, ...] | None:
 
 
 @cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
+def _plan(cls: type) -> tuple[tuple[str, Any, bool], ...]:
+    """Give the fields of a dataclass: name, type, and whether a value must be there."""
+    hints = get_type_hints(cls)
+    none = dataclasses.MISSING
+    return tuple(
+        (f.name, _bare(hints[f.name]), f.default is none and f.default_factory is none)
+        for f in dataclasses.fields(cls)
+    )
+
+
+def _bare(kind: Any) -> Any:
+    """Take a NewType for what it is made of."""
+    while hasattr(kind, "__supertype__"):
+        kind = kind.__supertype__
+    return kind
 
 
 def from_json(cls: type[T], value: object, where: str = "") -> T:
@@ -74,6 +87,8 @@ def from_json(cls: type[T], value: object, where: str = "") -> T:
 
 
 def _decode(kind: Any, value: Any, where: str) -> Any:
+    if type(value) is kind and kind in _PLAIN:
+        return value
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
         return _union(get_args(kind), value, where)
@@ -109,13 +124,12 @@ def _tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
 
 def _record(kind: type, value: Any, where: str) -> Any:
     data = _expect(dict, value, where)
-    hints = _hints(kind)
     given: dict[str, Any] = {}
-    for f in dataclasses.fields(kind):
-        if f.name in data:
-            given[f.name] = _decode(hints[f.name], data[f.name], f"{where}.{f.name}".lstrip("."))
-        elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-            raise CodecError(where, f"'{f.name}' is missing")
+    for name, inner, needed in _plan(kind):
+        if name in data:
+            given[name] = _decode(inner, data[name], f"{where}.{name}" if where else name)
+        elif needed:
+            raise CodecError(where, f"'{name}' is missing")
     return kind(**given)
 
 
