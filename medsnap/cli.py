@@ -50,6 +50,11 @@ TABLE: tuple[Entry | Group, ...] = (
             Entry("remove", "Take a member out; new photos get new keys.", "medsnap.commands.vault_member:remove"),
             Entry("ls", "List members, hosts, and who knows the newest directory.", "medsnap.commands.vault_member:ls"),
         )),
+        Group("recovery", "Sheets for the day when no other key is left.", (
+            Entry("test", "Prove that two sheets open what they should.", "medsnap.commands.vault_recovery:test"),
+            Entry("combine", "Make a key file of two sheets.", "medsnap.commands.vault_recovery:combine"),
+            Entry("sheets", "Split the one recovery file into sheets.", "medsnap.commands.vault_recovery:sheets"),
+        )),
         Entry("rotate", "Begin a new epoch of a locked group's key.", "medsnap.commands.vault_rotate:rotate"),
     )),
     Group("policy", "Read, check and explain governance policies.", (

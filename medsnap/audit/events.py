@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from medsnap.errors import Malformed
@@ -25,6 +25,7 @@ class Leaf:
     at: str  # RFC 3339 UTC
     sealed: Sha256  # of the age file with the event
     commit: Sha256 | None = None
+    due: tuple[tuple[str, int], ...] = ()  # compartments and the epochs that have to end: a key got about
 
 
 def _padded(text: bytes) -> bytes:
@@ -38,13 +39,15 @@ def leaf(
     auditors: Sequence[str],
     random: Callable[[int], bytes],
     commit: Sha256 | None = None,
+    due: Mapping[str, int] | None = None,
 ) -> tuple[bytes, bytes]:
     """Return the clear leaf (canonical JSON) and the age file of the event, sealed to the auditors."""
     from medsnap.crypto.age import encrypt_bytes
 
     sealed = encrypt_bytes(_padded(canonical(event)), auditors, random=random)
     clear = {"v": VERSION, "t": event.at, "commit": commit, "sealed": hashlib.sha256(sealed).hexdigest()}
-    return canonical(clear), sealed
+    more = {"due": dict(due)} if due else {}
+    return canonical(clear | more), sealed
 
 
 def parse_leaf(entry: bytes, where: str) -> Leaf:
@@ -58,7 +61,18 @@ def parse_leaf(entry: bytes, where: str) -> Leaf:
     at, sealed, commit = value.get("t"), value.get("sealed"), value.get("commit")
     if not isinstance(at, str) or not _is_digest(sealed) or not (commit is None or _is_digest(commit)):
         raise Malformed("a log entry has not the fields t, sealed and commit", where=where)
-    return Leaf(at=at, sealed=Sha256(str(sealed)), commit=Sha256(str(commit)) if commit else None)
+    return Leaf(
+        at=at,
+        sealed=Sha256(str(sealed)),
+        commit=Sha256(str(commit)) if commit else None,
+        due=_due(value.get("due", {}), where),
+    )
+
+
+def _due(value: object, where: str) -> tuple[tuple[str, int], ...]:
+    if not isinstance(value, dict) or not all(type(epoch) is int for epoch in value.values()):
+        raise Malformed("a log entry has a field due that cannot be read", where=where)
+    return tuple((str(name), epoch) for name, epoch in sorted(value.items()))
 
 
 def _is_digest(value: object) -> bool:

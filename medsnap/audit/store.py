@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from medsnap.audit import events
@@ -50,12 +50,14 @@ def record(
     random: Callable[[int], bytes],
     commit: Sha256 | None = None,
     seen: bytes | None = None,
+    due: Mapping[str, int] | None = None,
 ) -> Checkpoint:
     """Seal one event and append its leaf, durably: when this returns, the event is in the log.
 
-    `seen` is the last checkpoint that this host keeps outside the vault, as in `Log.append`.
+    `due` stands in the clear leaf: compartments and the epochs of theirs that have to end. `seen` is
+    the last checkpoint that this host keeps outside the vault, as in `Log.append`.
     """
-    entry, sealed = events.leaf(event, auditors, random, commit)
+    entry, sealed = events.leaf(event, auditors, random, commit, due)
     put(log, sealed)
     return log.append([entry], signer, seen=seen)
 
@@ -74,6 +76,15 @@ def commits(log: Log) -> Iterator[Sha256]:
     for leaf in leaves(log):
         if leaf.commit is not None:
             yield leaf.commit
+
+
+def due(log: Log) -> dict[str, int]:
+    """Return the epochs that the log says have to end: compartment and epoch, the latest one named."""
+    found: dict[str, int] = {}
+    for leaf in leaves(log):
+        for name, epoch in leaf.due:
+            found[name] = max(found.get(name, 0), epoch)
+    return found
 
 
 def _sealed(folder: Folder, leaf: events.Leaf, index: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -122,31 +122,65 @@ def record(
 
     Raises KeyRefused when the member has no key that may sign the log.
     """
-    from medsnap.audit import store
-    from medsnap.crypto.note import Signer
-
     if not session.keys.signer:
         raise KeyRefused(
             "this key file has no signing key, so what it does cannot be logged",
             hint="use a member's key file; in an emergency stock age opens the vault (docs/SPEC.md)",
         )
-    signer = Signer.parse_private(session.keys.signer)
-    if signer.vkey not in session.directory.log_vkeys:
+    log_event(
+        io,
+        session.vault,
+        session.directory,
+        session.keys.signer,
+        action,
+        actor=session.actor,
+        objects=objects,
+        outcome=outcome,
+        details=details,
+        commit=commit,
+    )
+
+
+def log_event(
+    io: Io,
+    vault: Path,
+    directory: Directory,
+    private: str,
+    action: Action,
+    *,
+    actor: str = "",
+    objects: tuple[str, ...] = (),
+    outcome: str = "success",
+    details: tuple[tuple[str, str], ...] = (),
+    commit: Sha256 | None = None,
+    due: Mapping[str, int] | None = None,
+) -> None:
+    """Write an event signed with a private key; without `actor` the key's name in the directory acts.
+
+    `due` are the epochs that have to end because of it. Raises KeyRefused when the key may not log.
+    """
+    from medsnap.audit import store
+    from medsnap.crypto.note import Signer
+
+    signer = Signer.parse_private(private)
+    if signer.vkey not in directory.log_vkeys:
         raise KeyRefused("the vault's directory does not let this key write to the audit log")
+    writer = directory.writer(signer.vkey)
     event = AuditEvent(
         action=action,
         at=io.now.isoformat(timespec="seconds"),
-        actor=session.actor,
+        actor=actor or (writer.name if writer else "unknown"),
         outcome=outcome,
         objects=objects,
         details=details,
         software=f"medsnap {__version__}",
     )
     store.record(
-        log_of(session.vault, session.directory),
+        log_of(vault, directory),
         event,
-        auditors=[session.directory.auditors],
+        auditors=[directory.auditors],
         signer=signer,
         random=io.random,
         commit=commit,
+        due=due,
     )

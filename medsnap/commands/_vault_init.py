@@ -1,4 +1,4 @@
-"""`medsnap vault init`: a vault, its keys, and a recovery sheet that was tried before init ends."""
+"""`medsnap vault init`: a vault, its keys, and recovery sheets that were tried before init ends."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsnap import __version__
+from medsnap.commands._init_recovery import Recovery, save, told, try_out
 from medsnap.commands._photos import policy_path
+from medsnap.commands._recovery import FormOption, SheetForm
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import VaultOption, log_of, usual_key_file
-from medsnap.errors import CannotCreate, KeyRefused, UsageError
+from medsnap.errors import CannotCreate, UsageError
 from medsnap.model.event import Action, AuditEvent
 from medsnap.model.seal import Suite
 from medsnap.report.page import Facts, Line, Tone
 
 if TYPE_CHECKING:
     from medsnap.vault.create import NewVault
-    from medsnap.vault.keys import Keys
 
 COMPARTMENTS = ("general", "identifiable", "intimate", "safeguarding")  # of the packaged policies
 VALID_FOR = timedelta(days=3653)
@@ -41,10 +42,23 @@ def init(
     ] = None,
     recovery_file: Annotated[
         Path | None,
-        typer.Option("--recovery-file", help="Where the recovery sheet goes: a stick, to be printed."),
+        typer.Option("--recovery-file", help="One sheet that holds all, for a small site: a stick."),
     ] = None,
+    recovery_dir: Annotated[
+        Path | None,
+        typer.Option("--recovery-dir", metavar="DIR", help="Where sheets go of which any two are needed."),
+    ] = None,
+    sheets: FormOption = SheetForm.HTML,
     compartment: Annotated[
         list[str] | None, typer.Option("--compartment", help="A locked group, mildest first; repeat it.")
+    ] = None,
+    compartment_never: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compartment-never",
+            metavar="GROUP",
+            help="A locked group that break-glass never opens: sheets of its own (default: the policy's).",
+        ),
     ] = None,
     policy: Annotated[
         str | None,
@@ -75,7 +89,13 @@ def init(
 ) -> Result:
     """Make a vault with its keys, and pin it on this machine for ingest.
 
+    Recovery goes onto printed sheets, any two of three: one set opens the photos, one those of groups
+    that break-glass never opens, one signs the directory and opens nothing. Give the sets to
+    different people. --recovery-file puts all of it on one sheet instead.
+
     Examples:
+
+      medsnap vault init --vault /srv/vault --key-file me.key --recovery-dir /media/stick
 
       medsnap vault init --vault /srv/vault --key-file me.key --recovery-file /media/stick/recovery.key
 
@@ -86,10 +106,11 @@ def init(
     from medsnap.vault import create, host
 
     place = io.need(vault, "vault", "--vault")
-    sheet = _recovery_place(io, recovery_file)
+    where = Recovery.chosen(io, recovery_file, recovery_dir, sheets)
     chosen = key_file if key_file is not None else io.settings.path("key_file")
-    groups = _compartments(io, compartment, policy)
-    _free(place, io.settings.state, *(p for p in (sheet, chosen) if p is not None))
+    groups, never = _compartments(io, compartment, compartment_never, policy)
+    where.refuse_taken(never)
+    _free(place, io.settings.state, *(p for p in (where.file, chosen) if p is not None), folder=where.folder)
     _writable(io.settings.state)
     secret = _ask_passphrase(io) if passphrase else ""
     new = create.create(
@@ -101,16 +122,17 @@ def init(
         now=io.now,
         random=io.random,
         expires=io.now + VALID_FOR,
+        closed=never,
     )
     directory = new.directory
-    _save_recovery(io, sheet, new)
+    made = save(io, where, new)
     kept = _save_member(io, chosen, new, name, secret)
     folder = io.settings.state / directory.vault
     host.write_pin(folder, host.Pin(vault=directory.vault, root=directory.root, version=directory.version))
     host.write_ingest_key(folder, new.ingest_key)
     _log_init(io, place, new, name)
-    _try_recovery(io, place, sheet)
-    return _result(place, new, kept, sheet, folder)
+    try_out(io, place, where, made)
+    return _result(place, new, kept, told(where, made), folder)
 
 
 def _roles(given: list[str] | None) -> tuple[str, ...]:
@@ -122,26 +144,15 @@ def _roles(given: list[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given)) if given else (EVERY_ROLE,)
 
 
-def _recovery_place(io: Io, given: Path | None) -> Path:
-    if given is not None:
-        return given
-    if not io.interactive:
-        raise UsageError(
-            "--recovery-file is missing",
-            hint="without a recovery sheet a lost key loses every photo; name a file",
-        )
-    return Path(str(typer.prompt("File for the recovery sheet (best on a stick)", err=True)))
-
-
-def _free(vault: Path, state: Path, *files: Path) -> None:
+def _free(vault: Path, state: Path, *files: Path, folder: Path | None) -> None:
     """Refuse before anything is made: files that exist, or that a thief of vault or host would get."""
-    for path in files:
-        if path.exists():
+    for path in (*files, *([folder] if folder is not None else [])):
+        if path in files and path.exists():
             raise CannotCreate(
                 "the file exists and a key is never replaced", where=str(path), hint="choose another name"
             )
-        for folder, what in ((vault, "in the vault"), (state, "in the ingest host's folder")):
-            if path.resolve().is_relative_to(folder.resolve()):
+        for place, what in ((vault, "in the vault"), (state, "in the ingest host's folder")):
+            if path.resolve().is_relative_to(place.resolve()):
                 raise UsageError(f"a key must not lie {what}", where=str(path), hint="choose another place")
     if len(set(files)) < len(files):
         raise UsageError("your key and the recovery sheet need two files")
@@ -167,34 +178,18 @@ def _ask_passphrase(io: Io) -> str:
     )
 
 
-def _compartments(io: Io, given: list[str] | None, policy: str | None) -> tuple[str, ...]:
-    if given:
-        return tuple(given)
-    if not (policy or io.settings.get("policy")):
-        return COMPARTMENTS
+def _compartments(
+    io: Io, given: list[str] | None, never: list[str] | None, policy: str | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the locked groups, and those among them that break-glass never opens."""
+    if given or not (policy or io.settings.get("policy")):
+        return tuple(given or COMPARTMENTS), tuple(never or ())
     from medsnap import policy as policies
+    from medsnap.policy.board_words import section
 
-    return policies.compartments(policies.load(policy_path(io, policy)))
-
-
-def _recovery_keys(new: NewVault) -> Keys:
-    from medsnap.vault.keys import Keys
-
-    return Keys(
-        identities=(new.recovery_identity,),
-        signer=new.recovery_signer,
-        root_key=new.root_key,
-        root_vkey=new.directory.root,
-        vault=new.directory.vault,
-        member="recovery",
-    )
-
-
-def _save_recovery(io: Io, sheet: Path, new: NewVault) -> None:
-    from medsnap.vault import keys
-
-    title = "medsnap RECOVERY SHEET: opens every photo and signs the directory. Print it, lock it away."
-    keys.save_file(sheet, keys.render(_recovery_keys(new), title), random=io.random)
+    loaded = policies.load(policy_path(io, policy))
+    said = section(loaded, "break_glass").get("never", ())
+    return policies.compartments(loaded), tuple(dict.fromkeys((*said, *(never or ()))))
 
 
 def _save_member(io: Io, chosen: Path | None, new: NewVault, name: str, secret: str) -> str:
@@ -241,44 +236,20 @@ def _log_init(io: Io, vault: Path, new: NewVault, name: str) -> None:
     )
 
 
-def _try_recovery(io: Io, vault: Path, sheet: Path) -> None:
-    """Open every ring with the sheet as it lies on the disk, and make the person read it."""
-    from medsnap.vault import directory, keys, rings
-
-    read = keys.load_file(sheet)
-    verified = directory.verify(directory.load(vault).data, root_vkey=read.root_vkey)
-    for key in verified.compartments:
-        if rings.compartment_identities(vault, key, read.identities) is None:
-            raise KeyRefused("the recovery sheet does not open the vault just made", where=str(sheet))
-    if not io.interactive:
-        return
-    io.note(f"Look into {sheet} (or at its print). Its last line is the recovery key.")
-    for _ in range(TRIES):
-        typed = str(typer.prompt("Its last 8 characters", err=True)).strip().upper()
-        if typed == read.identities[-1][-8:]:
-            return
-        io.warn("these are not the last 8 characters of that line")
-    raise KeyRefused(
-        "the recovery sheet was not read back",
-        where=str(sheet),
-        hint="the vault is made; do not use it before you can read the sheet, or remove it and start again",
-    )
-
-
-def _result(vault: Path, new: NewVault, kept: str, sheet: Path, folder: Path) -> Result:
+def _result(vault: Path, new: NewVault, kept: str, lies: tuple[str, list[str]], folder: Path) -> Result:
     from medsnap.crypto.note import fingerprint
 
     print_ = fingerprint(new.directory.root)
     names = tuple(key.name for key in new.directory.compartments)
     page = (
-        Line("The vault is made; the recovery sheet was read back and opens it.", Tone.GOOD),
+        Line("The vault is made; recovery was read back and opens it.", Tone.GOOD),
         Facts(
             (
                 ("vault", f"{vault} ({new.directory.vault})"),
                 ("locked groups", ", ".join(names)),
                 ("suite", _SUITES[new.directory.suite]),
                 ("your key", kept),
-                ("recovery sheet", f"{sheet}: print it, lock it away, take the file off this machine"),
+                ("recovery", lies[0]),
                 ("this ingest host", f"{folder}: can add photos, can open none"),
                 ("root key", print_),
             )
@@ -290,7 +261,7 @@ def _result(vault: Path, new: NewVault, kept: str, sheet: Path, folder: Path) ->
         "suite": new.directory.suite,
         "compartments": names,
         "key": kept,
-        "recovery": str(sheet),
+        "recovery": lies[1][0] if len(lies[1]) == 1 else lies[1],
         "host": str(folder),
         "fingerprint": print_,
     }

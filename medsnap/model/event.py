@@ -19,6 +19,14 @@ class Action(StrEnum):
     VERIFY = "verify"
     CHECK = "check"
     CONSENT = "consent"
+    RECOVERY = "recovery"  # sheets were combined: what for stands in the details
+    BREAK_GLASS = "break-glass"
+    HOLD = "hold"
+    EXPIRE = "expire"
+    ERASE = "erase"
+    ERASE_REFUSED = "erase-refused"
+    UNLINK = "unlink"  # of a source
+    PROVE = "prove"  # that a compartment opens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

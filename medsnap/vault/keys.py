@@ -51,7 +51,7 @@ class Keys:
 
     identities: tuple[str, ...]
     signer: str = ""  # private signing key of the member
-    root_key: str = ""  # private; stands only on the recovery sheet
+    root_key: str = ""  # private; stands only on recovery sheets
     root_vkey: str = ""  # the pin
     vault: str = ""
     member: str = ""
@@ -82,12 +82,13 @@ def render(keys: Keys, title: str) -> str:
 
 
 def parse(text: str, *, where: str = "") -> Keys:
-    """Read an identity file. Raises KeyRefused when no identity stands in it or one is broken."""
+    """Read an identity file. Raises KeyRefused when no identity stands in it or one is broken.
+
+    A file with a root key alone is one too: the root opens nothing.
+    """
     from medsnap.crypto.age import recipient_of
 
     identities = identities_in(text)
-    if not identities:
-        raise KeyRefused("there is no key in it", where=where, hint="a key file has a line AGE-SECRET-KEY-…")
     try:
         for identity in identities:
             recipient_of(identity)
@@ -99,6 +100,8 @@ def parse(text: str, *, where: str = "") -> Keys:
         for field, name in _LABELS.items():
             if colon and label == name:
                 found[field] = value.strip()
+    if not identities and "root_key" not in found:
+        raise KeyRefused("there is no key in it", where=where, hint="a key file has a line AGE-SECRET-KEY-…")
     return Keys(identities=identities, **found)
 
 
