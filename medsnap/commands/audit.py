@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from medsnap.commands._outside import Outside, SinceOption, outside
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, find_keys, log_of
-from medsnap.errors import InputMissing, KeyRefused, Tampered, UsageError
+from medsnap.errors import KeyRefused, Tampered
 from medsnap.platform import write_durably
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
     from medsnap.vault.keys import Keys
 
 _MAX_CHECKPOINT = 1 << 20
-
-
-SinceOption = Annotated[
-    Path | None,
-    typer.Option("--since", help="A checkpoint of this log that was kept on another host or on paper."),
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,22 +62,6 @@ def _keys(io: Io, vault: Path, given: Path | None) -> Keys | None:
         return None
 
 
-def _outside(since: Path | None) -> bytes | None:
-    """Read the checkpoint that was kept elsewhere."""
-    if since is None:
-        return None
-    try:
-        with since.open("rb") as handle:
-            data = handle.read(_MAX_CHECKPOINT + 1)
-    except OSError as failure:
-        raise InputMissing(
-            f"the checkpoint cannot be read: {failure.strerror}", where=str(since)
-        ) from failure
-    if len(data) > _MAX_CHECKPOINT:
-        raise UsageError("this file is too large for a checkpoint", where=str(since))
-    return data
-
-
 @command()
 def verify(
     io: Io, vault: VaultOption = None, since: SinceOption = None, key_file: KeyOption = None
@@ -92,7 +69,9 @@ def verify(
     """Recompute the whole log from its entries and compare hashes, root and signature.
 
     Without --since this proves only that the log fits its own signature: who holds the log's key
-    and the storage could have rewritten both. Keep checkpoints elsewhere.
+    and the storage could have rewritten both. Keep checkpoints elsewhere (medsnap audit checkpoint);
+    --since finds a log that was cut, rewritten or forked since then. That it was verified is an
+    entry too, where a key at hand may write one.
 
     Examples:
 
@@ -100,31 +79,72 @@ def verify(
 
       medsnap audit verify --vault /srv/vault --since kept-elsewhere.checkpoint
     """
-    from medsnap.audit import store
-    from medsnap.crypto.note import Verifier
-
     place = io.need(vault, "vault", "--vault")
-    trust = _trust(io, place, _keys(io, place, key_file))
-    witnessed = _outside(since)
-    if since is not None and since.resolve().is_relative_to(place.resolve()):
-        io.warn("this checkpoint lies in the vault itself, so it proves nothing; keep one elsewhere")
+    keys = _keys(io, place, key_file)
+    trust = _trust(io, place, keys)
+    given = outside(io, since, place)
     log = log_of(place, trust.directory)
-    verifiers = [Verifier.parse(k) for k in trust.directory.log_vkeys]
-    report = log.verify(verifiers, witnessed=witnessed)
-    remembered = _remembered(log, verifiers, trust.folder)
-    sealed = store.check(log)
+    try:
+        found = _verified(log, trust, given)
+    except (Tampered, KeyRefused) as broken:
+        _note(io, place, keys, trust, outcome=broken.id)
+        raise
+    size = ("size", str(found.report.size))
+    _note(io, place, keys, trust, details=(size, ("outside", _number(found.report.witnessed))))
     _remember(log, trust.folder)
+    report = found.report
     data = {
         "state": "consistent, not witnessed" if report.witnessed is None else "consistent",
         "size": report.size,
         "root": report.root.hex(),
         "signers": list(report.signers),
-        "sealed": sealed,
+        "sealed": found.sealed,
         "witnessed": report.witnessed,
-        "remembered": remembered,
+        "remembered": found.remembered,
         "directory_checked": trust.by or None,
     }
-    return Result(page=_page(report, trust, sealed, remembered), data=data)
+    return Result(page=_page(found, trust), data=data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verified:
+    """What a verification found: the log, its sealed events, what this host remembered of it."""
+
+    report: LogReport
+    sealed: int
+    remembered: int | None
+
+
+def _verified(log: Log, trust: _Trust, given: Outside | None) -> _Verified:
+    """Verify all of it. Raises Tampered, KeyRefused for an outside checkpoint of another log."""
+    from medsnap.audit import store
+    from medsnap.crypto.note import Verifier
+
+    verifiers = [Verifier.parse(k) for k in trust.directory.log_vkeys]
+    report = log.verify(verifiers, witnessed=given.note if given else None)
+    remembered = _remembered(log, verifiers, trust.folder)
+    return _Verified(report=report, sealed=store.check(log), remembered=remembered)
+
+
+def _note(
+    io: Io,
+    place: Path,
+    keys: Keys | None,
+    trust: _Trust,
+    *,
+    outcome: str = "success",
+    details: tuple[tuple[str, str], ...] = (),
+) -> None:
+    """Write down that the log was verified; only a directory that somebody vouches for names its keys."""
+    from medsnap.commands._noted import note
+    from medsnap.model.event import Action
+
+    if trust.by:
+        note(io, place, trust.directory, [keys], Action.VERIFY, outcome=outcome, details=details)
+
+
+def _number(size: int | None) -> str:
+    return "none" if size is None else str(size)
 
 
 def _remembered(log: Log, verifiers: Sequence[Verifier], folder: Path) -> int | None:
@@ -158,7 +178,8 @@ def _remember(log: Log, folder: Path) -> None:
         write_durably(folder / CHECKPOINT, head.note)
 
 
-def _page(report: LogReport, trust: _Trust, sealed: int, remembered: int | None) -> tuple[Block, ...]:
+def _page(found: _Verified, trust: _Trust) -> tuple[Block, ...]:
+    report = found.report
     alone = report.witnessed is None
     page: list[Block] = [
         Line(
@@ -170,16 +191,18 @@ def _page(report: LogReport, trust: _Trust, sealed: int, remembered: int | None)
                 ("entries", str(report.size)),
                 ("root", report.root.hex()),
                 ("signed by", ", ".join(s.partition("+")[0] for s in report.signers)),
-                ("sealed events", f"{sealed} present and unaltered"),
+                ("sealed events", f"{found.sealed} present and unaltered"),
                 ("outside checkpoint", _witness(report.witnessed)),
-                ("this host's memory", _witness(remembered)),
+                ("this host's memory", _witness(found.remembered)),
                 ("directory", f"checked against the {trust.by}" if trust.by else "NOT checked here"),
             )
         ),
     ]
     if alone:
         page.append(
-            Line("hint: keep a copy of log/checkpoint on another host and give it as --since next time")
+            Line(
+                "hint: keep what medsnap audit checkpoint prints elsewhere; give it as --since next time"
+            )
         )
     if not trust.by:
         page.append(Line("hint: pin the vault's root here (medsnap vault trust) or give --key-file"))

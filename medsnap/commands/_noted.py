@@ -1,0 +1,126 @@
+"""Events of what was looked at or refused, written with whatever key at hand may write to the log.
+
+Who has no such key leaves no trace: only a signature makes an entry, and nobody lends his.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medsnap import __version__
+from medsnap.commands._shared import Io
+from medsnap.commands._vault import log_of
+from medsnap.errors import KeyRefused, MedsnapError, NotFound, PolicyError, Tampered
+from medsnap.model.event import Action, AuditEvent
+
+if TYPE_CHECKING:
+    from medsnap.crypto.note import Signer
+    from medsnap.vault.directory import Directory
+    from medsnap.vault.keys import Keys
+    from medsnap.vault.session import Session
+
+REFUSALS = (KeyRefused, NotFound, PolicyError, Tampered)
+
+
+def note(
+    io: Io,
+    vault: Path,
+    directory: Directory,
+    keys: Sequence[Keys | None],
+    action: Action,
+    *,
+    outcome: str = "success",
+    objects: tuple[str, ...] = (),
+    details: tuple[tuple[str, str], ...] = (),
+) -> bool:
+    """Write an event with the first key that may; says whether there was one.
+
+    A log that nobody has ever appended to here is a copy's: an entry of its own would part it from
+    the vault's for good, so there is none. What hinders it is warned of and stops nothing.
+    """
+    from medsnap.audit import store
+    from medsnap.platform import write_durably
+    from medsnap.vault.host import CHECKPOINT
+
+    signer = _signer(io, directory, keys)
+    if signer is None or not (vault / "log" / "lock").exists():
+        return False
+    writer = directory.writer(signer.vkey)
+    event = AuditEvent(
+        action=action,
+        at=io.now.isoformat(timespec="seconds"),
+        actor=writer.name if writer else "unknown",
+        outcome=outcome,
+        objects=objects,
+        details=details,
+        software=f"medsnap {__version__}",
+    )
+    memory = io.settings.state / directory.vault / CHECKPOINT
+    try:
+        seen = memory.read_bytes() if memory.is_file() else None
+        head = store.record(
+            log_of(vault, directory),
+            event,
+            auditors=[directory.auditors],
+            signer=signer,
+            random=io.random,
+            seen=seen,
+        )
+        if seen is not None:
+            write_durably(memory, head.note)
+    except (MedsnapError, OSError) as hindered:
+        io.warn(f"this could not be written into the audit log: {_why(hindered)}")
+        return False
+    return True
+
+
+def _why(hindered: MedsnapError | OSError) -> str:
+    return hindered.message if isinstance(hindered, MedsnapError) else str(hindered.strerror)
+
+
+def _signer(io: Io, directory: Directory, keys: Sequence[Keys | None]) -> Signer | None:
+    """Return the first key that may write: of the persons at hand, else this ingest host's own."""
+    from medsnap.crypto.note import Signer
+    from medsnap.platform import too_open
+    from medsnap.vault.host import INGEST_KEY
+
+    texts = [one.signer for one in keys if one is not None and one.signer]
+    path = io.settings.state / directory.vault / INGEST_KEY
+    with contextlib.suppress(OSError):
+        if path.is_file() and not too_open(path):
+            texts.append(path.read_text("ascii", "replace").strip())
+    for text in texts:
+        with contextlib.suppress(MedsnapError):
+            signer = Signer.parse_private(text)
+            if signer.vkey in directory.log_vkeys:
+                return signer
+    return None
+
+
+@contextlib.contextmanager
+def refusals(
+    io: Io,
+    session: Session,
+    action: Action,
+    *,
+    objects: tuple[str, ...] = (),
+    details: tuple[tuple[str, str], ...] = (),
+) -> Iterator[None]:
+    """Write into the log that the member was refused, and let the refusal pass on as it is."""
+    try:
+        yield
+    except REFUSALS as refused:
+        note(
+            io,
+            session.vault,
+            session.directory,
+            [session.keys],
+            action,
+            outcome=refused.id,
+            objects=objects,
+            details=details,
+        )
+        raise
