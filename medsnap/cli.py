@@ -50,6 +50,10 @@ TABLE: tuple[Entry | Group, ...] = (
             Entry("remove", "Take a member out; new photos get new keys.", "medsnap.commands.vault_member:remove"),
             Entry("ls", "List members, hosts, and who knows the newest directory.", "medsnap.commands.vault_member:ls"),
         )),
+        Group("host", "Which machines may add photos.", (
+            Entry("key", "Make this machine's key for ingest.", "medsnap.commands.vault_host:key"),
+            Entry("add", "Let another ingest host add photos.", "medsnap.commands.vault_host:add"),
+        )),
         Group("recovery", "Sheets for the day when no other key is left.", (
             Entry("test", "Prove that two sheets open what they should.", "medsnap.commands.vault_recovery:test"),
             Entry("combine", "Make a key file of two sheets.", "medsnap.commands.vault_recovery:combine"),

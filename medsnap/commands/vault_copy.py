@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +11,10 @@ import typer
 
 from medsnap.commands._at_rest import look_at_log, pin_of
 from medsnap.commands._check_page import some
+from medsnap.commands._recovery import SheetOption, read_sheets
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import VaultOption, log_of, passphrase
-from medsnap.errors import Exit, KeyRefused, Tampered
+from medsnap.errors import Exit, KeyRefused, Tampered, UsageError
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ def _copied(io: Io, report: CopyReport, entries: int, size: int) -> Result:
     if report.unlogged:
         page.append(Line(f"{report.unlogged} commits wait for their log entry: copy again later.", Tone.WARN))
     page += _problems(report.problems, "These are faults of the vault. Everything else was copied.")
-    page.append(Line("Try it: medsnap vault restore-test COPY --recovery-file SHEET", Tone.QUIET))
+    page.append(Line("Try it: medsnap vault restore-test COPY", Tone.QUIET))
     return Result(
         page=tuple(page),
         data={"ok": good, **counts},
@@ -126,30 +128,52 @@ def _problems(problems: Sequence[Problem], after: str) -> list[Block]:
 def restore_test(
     io: Io,
     copy_: Annotated[Path, typer.Argument(metavar="COPY", help="A copy of a vault; it is only read.")],
+    *,
     recovery_file: Annotated[
-        Path, typer.Option("--recovery-file", metavar="FILE", help="The recovery sheet, or a key file.")
-    ],
+        Path | None,
+        typer.Option("--recovery-file", metavar="FILE", help="The one recovery file, or a key file."),
+    ] = None,
+    sheet: SheetOption = None,
 ) -> Result:
-    """Open every committed photo of a copy with the recovery sheet alone, as a bare machine would.
+    """Open every committed photo of a copy with recovery alone, as a bare machine would.
 
     It uses nothing that this machine knows and writes nothing: run it on another one, once a quarter.
+    Give two sheets of each set that opens photos; without --sheet and --recovery-file they are typed.
     Nothing of the photos is kept.
 
     Examples:
 
       medsnap vault restore-test /mnt/second-disk/vault --recovery-file recovery.key
+
+      medsnap vault restore-test COPY --sheet recovery-1-of-3.html --sheet recovery-2-of-3.html
     """
     from medsnap.vault import check as checking
-    from medsnap.vault import directory, keys, trial
+    from medsnap.vault import directory, trial
 
-    held = keys.load_file(recovery_file, ask=passphrase(io))
     signed = directory.load(copy_)
+    held = _held(io, copy_, recovery_file, sheet or [])
     verified, by = _root(io, signed, held)
     log = look_at_log(copy_, signed, None)
     report = checking.check(copy_, root_vkey=verified.root, logged=log.commits)
     tried = trial.trial(copy_, verified, held.identities, order=log.commits or ())
     problems = list(dict.fromkeys((*report.problems, *log.problems, *tried.problems)))
     return _tried(io, tried, problems, by, log.size)
+
+
+def _held(io: Io, copy_: Path, file: Path | None, sheets: list[Path]) -> Keys:
+    """Read the recovery file, or combine sheets. Raises UsageError, KeyRefused."""
+    from medsnap.vault import directory, keys, recovery
+    from medsnap.vault import sheets as paper
+
+    if file is not None:
+        if sheets:
+            raise UsageError("--recovery-file and --sheet exclude each other", hint="give one of them")
+        return keys.load_file(file, ask=passphrase(io))
+    read = read_sheets(io, sheets)
+    named = directory.load(copy_).directory
+    held = recovery.keys_of(paper.recover(read, named), named)
+    # bare words name no root: then nobody vouches for it
+    return held if any(one.root for one in read) else replace(held, root_vkey="")
 
 
 def _root(io: Io, signed: SignedDirectory, held: Keys) -> tuple[Directory, str]:

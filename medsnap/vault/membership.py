@@ -13,7 +13,7 @@ from pathlib import Path
 
 from medsnap.errors import KeyRefused, UsageError
 from medsnap.vault.change import Authority, Edit, Turn, change, fresh_identity
-from medsnap.vault.create import RESERVED, UNREMOVABLE, check_name
+from medsnap.vault.create import INGEST_VERBS, RESERVED, UNREMOVABLE, check_name
 from medsnap.vault.directory import (
     ERASURES,
     REMOVING,
@@ -67,6 +67,24 @@ def add(vault: Path, before: Directory, new: Newcomer, authority: Authority) -> 
         return Edit(turns=_turns(members, _opened_by(current, member), fresh=False), finish=finish)
 
     return change(vault, before, authority, edit)
+
+
+def add_host(vault: Path, before: Directory, name: str, vkey: str, authority: Authority) -> Directory:
+    """Let the key of another ingest host add photos. Raises KeyRefused, UsageError, Locked."""
+    from medsnap.crypto.note import Verifier
+
+    check_name(name)
+    taken = {m.name for m in before.members} | {w.name for w in before.writers}
+    if name in UNREMOVABLE or name in taken:
+        raise UsageError(f"the name '{name}' is taken", hint="names of former members and hosts stay theirs")
+    if before.writer(Verifier.parse(vkey).vkey) is not None:
+        raise UsageError("this key is in the directory already", hint="each host has a key of its own")
+    writer = WriterKey(name=name, vkey=vkey, verbs=INGEST_VERBS)
+
+    def finish(base: Directory, _commits: int) -> Directory:
+        return dataclasses.replace(base, writers=(*base.writers, writer))
+
+    return change(vault, before, authority, lambda _current: Edit(turns=(), finish=finish))
 
 
 def remove(vault: Path, before: Directory, name: str, authority: Authority) -> Directory:
