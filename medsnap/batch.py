@@ -24,6 +24,7 @@ from medsnap.model.private import Private
 from medsnap.model.record import Intent
 from medsnap.model.study import Match
 from medsnap.pipeline import Examination, Rules, Sealed, Settled
+from medsnap.vault.journal import ERASED
 from medsnap.vault.writer import Writer
 from medsnap.workers import Lost, Pool
 
@@ -242,6 +243,8 @@ class Run:
         source = candidate.source.relative
         if known is None:
             return None
+        if known.state == ERASED:
+            return Skipped(source=source, reason="was erased from the vault and stays out of it")
         if known.state == "held":
             return Held(source=source, reason=known.reason, object=known.object, already=True)
         return Done(source=source, object=known.object, already=True, verb=known.verb, waits=known.waits)

@@ -19,6 +19,8 @@ RECEIPT = "photo.receipt"
 DECIDE = "photo.decide"
 OPEN = "photo.open"
 CONSENT = "consent"
+HOLD = "hold"
+RELEASE = "hold.release"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,3 +116,31 @@ class ConsentRow:
     consent: Consent
     file: str = ""  # SHA-256 of the register that it was read from
     event: str = CONSENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRow:
+    """A legal hold: on one photo, in its compartment, or on all of a patient, then in every compartment.
+
+    `id` is random and names the hold; `reason` says why, in the officer's words.
+    """
+
+    id: str
+    reason: str
+    at: str  # RFC 3339 UTC
+    by: str = ""  # the officer
+    object: ObjectId | None = None
+    mrn: str | None = None
+    issuer: str = ""  # "": whoever gave the number
+    event: str = HOLD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRow:
+    """A legal hold has ended; it lies where the hold does."""
+
+    id: str  # of the hold
+    reason: str
+    at: str
+    by: str = ""
+    event: str = RELEASE

@@ -20,6 +20,7 @@ from medsnap.vault.ids import Random, padme
 FORMAT = 1
 MIN_SIZE = 4096
 HEAD = "batch"
+_NONCE, _CHUNK, _TAG = 16, 64 * 1024, 16  # bytes
 SEALED = "sealed"  # a line that was sealed before a crash: {"event":"sealed","age":base64}
 
 
@@ -67,6 +68,12 @@ def seal_row(line: bytes, recipient: str, *, random: Random) -> bytes:
     """Seal one event alone, padded, for the journal: it outlives a kill before its commit."""
     body = line + b"\n"
     return seal(body, padme(max(1024, len(body))), recipient, random=random)
+
+
+def plain_size(data: bytes) -> int:
+    """Return the bytes of a batch's plaintext, by the length of its file (C2SP age.md, payload)."""
+    payload = len(data) - data.index(b"\n", data.index(b"\n--- ") + 1) - 1 - _NONCE
+    return payload - _TAG * -(-payload // (_CHUNK + _TAG))
 
 
 Line: TypeAlias = tuple[dict[str, Any], bytes]  # an event and the JSON that it was read from

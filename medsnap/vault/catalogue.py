@@ -23,7 +23,7 @@ from medsnap.model.receipt import Receipt
 from medsnap.model.record import RECEIPT, PhotoRow, ReceiptRow
 from medsnap.model.study import Patient, Study, Visit
 from medsnap.vault import catalogue_search as searching
-from medsnap.vault import consents, decisions
+from medsnap.vault import consents, decisions, holds
 from medsnap.vault.catalogue_intake import COUNTS, SEGMENT, Intake, lines, whole
 from medsnap.vault.catalogue_store import Store, building, in_memory, stored
 from medsnap.vault.commits import SignedCommit
@@ -66,6 +66,8 @@ class Catalogue:
         if self._held is None:
             self._held = self._found()
         try:
+            if _holds_erased(self._store, reader):
+                return self.rebuild(reader)  # so that nothing of them is left in a file either
             return self._take_new(self._store, reader)
         except _BROKEN as damage:
             _not_ours(damage)
@@ -100,15 +102,20 @@ class Catalogue:
 
     def _take_new(self, store: Store, reader: Reader) -> int:
         taken = 0
-        fresh = iter(reader.commits(_seen(store)))
+        seen = _seen(store)
+        fresh = iter(reader.commits(seen))
         signed = next(fresh, None)
-        while signed is not None:
+        marks = any(n.erasure.erasure not in seen for n in reader.ledger.notes)
+        while signed is not None or marks:
+            marks = False
             with store.transaction():
                 intake = Intake(store)
                 while signed is not None and intake.waiting < SEGMENT:
                     _take(intake, reader, signed)
                     taken += 1
                     signed = next(fresh, None)
+                if signed is None:
+                    _mark_erasures(intake, reader)
                 if intake.changed:
                     intake.flush()
         store.publish()
@@ -231,6 +238,10 @@ class Catalogue:
         events = self._ask(lambda store: decisions.beside(store, consents.NAME))
         return consents.statements(e.event for e in events)
 
+    def holds(self) -> tuple[holds.Hold, ...]:
+        """List the legal holds that any of the caller's compartments tells of, ended ones too."""
+        return holds.standing(e.event for e in self._ask(lambda store: decisions.beside(store, holds.NAME)))
+
     def studies(self) -> list[Study]:
         """Group the photos by patient and visit; a study holds only what the caller may see."""
         groups: dict[tuple[Patient, Visit], list[str]] = {}
@@ -251,6 +262,23 @@ def _take(intake: Intake, reader: Reader, signed: SignedCommit) -> None:
     # a commit with a broken batch is not "seen": it is looked at again when mended
     if len(reader.problems) == before:
         intake.mark_seen(signed.commit.commit)
+
+
+def _mark_erasures(intake: Intake, reader: Reader) -> None:
+    for note in reader.ledger.notes:
+        if not intake.has_seen(note.erasure.erasure):
+            intake.mark_seen(note.erasure.erasure)
+
+
+def _holds_erased(store: Store, reader: Reader) -> bool:
+    """Say whether the file still has a photo that was erased since we last looked."""
+    if not reader.ledger.notes:
+        return False
+    seen = _seen(store)
+    fresh = (n.erasure for n in reader.ledger.notes if n.erasure.erasure not in seen)
+    tags = (store.name_tag(o.object) for erasure in fresh for o in erasure.objects)
+    query = "SELECT 1 FROM name WHERE tag = ?"
+    return any(store.db.execute(query, (tag,)).fetchone() for tag in tags)
 
 
 Found = tuple[int, Entry, int, int]

@@ -11,8 +11,8 @@ from operator import attrgetter
 from typing import Any, Final
 
 from medsnap.model.codec import CodecError, from_json
-from medsnap.model.record import ADD, CONSENT, ReceiptRow
-from medsnap.vault import consents, decisions
+from medsnap.model.record import ADD, CONSENT, HOLD, RELEASE, ReceiptRow
+from medsnap.vault import consents, decisions, holds
 from medsnap.vault.catalogue_order import Key, Order, key_of
 from medsnap.vault.catalogue_store import Store
 from medsnap.vault.entries import Entry, entry_of, labels
@@ -64,6 +64,8 @@ class Intake:
                 return self._photo(compartment, event, raw)
             if event["event"] == CONSENT:
                 return self._beside(consents.NAME, consents.checked(event), "")
+            if event["event"] in (HOLD, RELEASE):  # one of a patient lies in every compartment
+                return self._beside(holds.NAME, holds.checked(event), "")
             if event["event"] in decisions.KINDS:
                 name = str(decisions.read(event).object)
                 return self._beside(name, event, compartment) or self._settle(name)

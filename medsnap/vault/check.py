@@ -10,9 +10,11 @@ from pathlib import Path
 
 from medsnap.errors import KeyRefused, MedsnapError, Tampered
 from medsnap.model.photo import ObjectId, Sha256
-from medsnap.vault import commits, objects, policies
+from medsnap.vault import commits, erasures, objects, policies
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.directory import FILE, Directory, WriterVerb, load, verify
+from medsnap.vault.erasure import unfinished
+from medsnap.vault.erasures import Ledger
 from medsnap.vault.files import names, read_limited
 from medsnap.vault.ids import is_id
 from medsnap.vault.objects import ObjectDigests
@@ -38,6 +40,8 @@ class CheckReport:
     strays: list[str] = field(default_factory=list)
     missing: dict[ObjectId, ObjectDigests] = field(default_factory=dict)
     unlogged: list[SignedCommit] = field(default_factory=list)
+    returned: list[ObjectId] = field(default_factory=list)  # erased, and there again
+    ledger: Ledger = erasures.NOTHING
     whole: bool = True
 
     @property
@@ -79,12 +83,18 @@ def check(
         return report
     _rings(vault, directory, report)
     found = _commits(vault, directory, report)
+    place = {sha256: n for n, sha256 in enumerate(logged or ())}
+    report.ledger = erasures.read(vault, directory, lambda: place)
+    halves = _halves(vault, report)
+    waiting = waiting | halves.keys() | {name for fresh in halves.values() for name in fresh}
+    _erasures(report)
     if logged is not None:
-        place = {sha256: n for n, sha256 in enumerate(logged)}
         _log(found, place, waiting, report)
         _rights(found, place, report)
+    settled = erasures.of([n for n in report.ledger.notes if n.erasure.erasure not in waiting])
     _batches(vault, found, waiting, report)
     _objects(vault, found, waiting, report, sample)
+    _returned(vault, settled, report)
     _policies(vault, report)
     return report
 
@@ -138,11 +148,15 @@ def _log(
     report: CheckReport,
 ) -> None:
     hashes = {signed.sha256: signed for signed in found}
+    noted = {note.sha256: note.erasure.erasure for note in report.ledger.notes}
+    for sha256, name in noted.items():
+        if sha256 not in place and name not in waiting:
+            report.add(f"{erasures.FOLDER}/{name}", "an erasure that the audit log does not know")
     for sha256, signed in hashes.items():
         if sha256 not in place and signed.commit.commit not in waiting:
             report.unlogged.append(signed)
             report.add(f"commits/{signed.commit.commit}", "a commit that the audit log does not know")
-    for sha256 in sorted(place.keys() - set(hashes)):
+    for sha256 in sorted(place.keys() - hashes.keys() - noted.keys()):
         report.whole = False
         report.add("log", f"a commit of the log is missing or changed: {sha256}")
 
@@ -158,10 +172,41 @@ def _rights(found: list[SignedCommit], place: Mapping[Sha256, int], report: Chec
             report.add(where, f"was written by the key of '{signed.writer.name}', which was retired")
 
 
-def _batches(vault: Path, found: list[SignedCommit], waiting: AbstractSet[str], report: CheckReport) -> None:
-    wanted: set[str] = set()
+def _halves(vault: Path, report: CheckReport) -> dict[str, tuple[str, ...]]:
+    try:
+        return unfinished(vault)
+    except MedsnapError as problem:
+        report.add("tmp", problem.message)
+        return {}
+
+
+def _erasures(report: CheckReport) -> None:
+    for where, what in report.ledger.problems:
+        report.whole = False
+        report.add(where, what)
+
+
+def _returned(vault: Path, ledger: Ledger, report: CheckReport) -> None:
+    """Name what was erased and lies there again: a file was put back from an older copy."""
+    for name in sorted(ledger.gone):
+        if objects.path_of(vault, name).exists():
+            report.returned.append(name)
+            report.add(f"objects/{name[:2]}/{name}", "was erased and has come back: vault erase --reapply")
+    for batch in sorted(ledger.by):
+        if (vault / "batches" / batch).exists():
+            report.add(f"batches/{batch}", "was replaced and has come back: vault erase --reapply")
+
+
+def _batches(
+    vault: Path,
+    found: list[SignedCommit],
+    waiting: AbstractSet[str],
+    report: CheckReport,
+) -> None:
+    wanted: set[str] = set(report.ledger.by)
     for signed in found:
-        for ref in signed.commit.batches:
+        for named in signed.commit.batches:
+            ref = report.ledger.current(named)
             wanted.add(ref.batch)
             try:
                 commits.read_batch(vault, ref)
@@ -180,7 +225,8 @@ def _objects(
     report: CheckReport,
     sample: Sample | None,
 ) -> None:
-    wanted = {d.object: d for signed in found for d in signed.commit.objects}
+    gone = report.ledger.gone
+    wanted = {d.object: d for s in found for d in s.commit.objects if d.object not in gone}
     there = {
         f"{folder}/{name}"
         for folder in names(vault / "objects")
@@ -198,7 +244,7 @@ def _objects(
         where = f"objects/{place}"
         if not is_id(name) or name[:2] != folder:
             report.stray(where, "is no object's name")
-        elif ObjectId(name) in wanted:
+        elif ObjectId(name) in wanted or ObjectId(name) in gone:
             continue
         elif name in waiting:
             report.waiting += 1

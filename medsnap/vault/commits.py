@@ -92,7 +92,7 @@ def write(
     with io_errors(vault):
         for batch_id, data in files.items():
             write_new(vault / "batches" / batch_id, data)
-    refs = [BatchRef(batch=b, sha256=_sha256(data)) for b, data in files.items()]
+    refs = [BatchRef(batch=b, sha256=sha256_of(data)) for b, data in files.items()]
     commit = Commit(
         commit=commit_id,
         vault=directory.vault,
@@ -102,7 +102,7 @@ def write(
     )
     note = sign_note(f"{_HEAD}\n{canonical(commit).decode()}\n", [signer])
     write_new(vault / "commits" / commit_id, note)
-    return SignedCommit(commit=commit, writer=writer, sha256=_sha256(note))
+    return SignedCommit(commit=commit, writer=writer, sha256=sha256_of(note))
 
 
 def _seal_batches(directory: Directory, draft: Draft, commit_id: str, random: Random) -> dict[str, bytes]:
@@ -119,7 +119,8 @@ def _seal_batches(directory: Directory, draft: Draft, commit_id: str, random: Ra
     }
 
 
-def _sha256(data: bytes) -> Sha256:
+def sha256_of(data: bytes) -> Sha256:
+    """Hash a file of the vault."""
     return Sha256(hashlib.sha256(data).hexdigest())
 
 
@@ -130,30 +131,31 @@ def read(vault: Path, commit_id: str, directory: Directory) -> SignedCommit:
     """
     path = vault / "commits" / commit_id
     data = read_limited(path, MAX_NOTE)
-    signer, text = _opened(data, directory, str(path))
+    signer, text = opened(data, directory, str(path))
     commit = _parsed(text, str(path))
     if commit.commit != commit_id or commit.vault != directory.vault:
         raise Tampered("a commit of another name or vault lies here", where=str(path))
-    return SignedCommit(commit=commit, writer=signer, sha256=_sha256(data))
+    return SignedCommit(commit=commit, writer=signer, sha256=sha256_of(data))
 
 
 def digest(vault: Path, commit_id: str) -> Sha256:
     """Hash a commit as it lies in the vault: what the log names it by. Raises InputMissing, Tampered."""
-    return _sha256(read_limited(vault / "commits" / commit_id, MAX_NOTE))
+    return sha256_of(read_limited(vault / "commits" / commit_id, MAX_NOTE))
 
 
-def _opened(data: bytes, directory: Directory, where: str) -> tuple[WriterKey, str]:
+def opened(data: bytes, directory: Directory, where: str) -> tuple[WriterKey, str]:
+    """Open a note that one of the directory's writers signed. Raises Tampered, KeyRefused."""
     from medsnap.crypto.note import Verifier, open_note
 
     for writer in directory.writers:
         try:
-            opened = open_note(data, [Verifier.parse(writer.vkey)])
+            note = open_note(data, [Verifier.parse(writer.vkey)])
         except KeyRefused:
             continue
         except Malformed as broken:
-            raise Tampered("a commit is no signed note any more", where=where) from broken
-        return writer, opened.text
-    raise KeyRefused("no writer of the directory signed this commit", where=where)
+            raise Tampered("is no signed note any more", where=where) from broken
+        return writer, note.text
+    raise KeyRefused("no writer of the directory signed this note", where=where)
 
 
 def _parsed(text: str, where: str) -> Commit:
@@ -177,6 +179,6 @@ def read_batch(vault: Path, ref: BatchRef) -> bytes:
 
     path = vault / "batches" / ref.batch
     data = read_limited(path, MAX_BATCH)
-    if _sha256(data) != ref.sha256:
+    if sha256_of(data) != ref.sha256:
         raise Tampered("a batch was changed", where=str(path))
     return data

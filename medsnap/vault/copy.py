@@ -20,7 +20,7 @@ from medsnap import disk
 from medsnap.errors import InputMissing, Locked, MedsnapError, Tampered
 from medsnap.model.photo import Sha256
 from medsnap.platform import write_durably
-from medsnap.vault import commits, objects, policies
+from medsnap.vault import commits, erasure, erasures, objects, policies
 from medsnap.vault.change import named_rings
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.copy_place import MARK
@@ -54,6 +54,7 @@ class CopyReport:
     bytes: int = 0  # of objects
     present: int = 0  # objects that lay there
     mended: int = 0  # files of the copy that were broken and are whole again
+    erased: int = 0  # objects that were erased in the vault, and are now gone from the copy
     unlogged: int = 0  # commits that wait for their entry in the log: the next copy takes them
     problems: list[Problem] = field(default_factory=list)
 
@@ -70,11 +71,13 @@ def copy(
     With `reread` what lies in the copy is verified too, and mended where it is broken. Raises IoFailed
     when the copy cannot be written, Locked when the directory changed meanwhile.
     """
-    work = _Copying(vault, to, reread=reread)
+    ledger = erasures.of(erasures.read_any(vault, signed.directory)).only(logged)
+    work = _Copying(vault, to, ledger, reread=reread)
     work.directory(signed)
     work.policies()
     for found in _commits(vault, signed, logged, work.report):
         work.commit(found)
+    work.erasures()
     return work.report
 
 
@@ -99,8 +102,9 @@ def _commits(
 class _Copying:
     """The state of one run."""
 
-    def __init__(self, vault: Path, to: Path, *, reread: bool) -> None:
+    def __init__(self, vault: Path, to: Path, ledger: erasures.Ledger, *, reread: bool) -> None:
         self.report = CopyReport()
+        self._ledger = ledger
         self._vault, self._to, self._reread = vault, to, reread
         self._there = {f"{kind}/{name}" for kind in ("batches", "commits") for name in names(to / kind)}
         for folder in names(to / "objects"):
@@ -144,6 +148,8 @@ class _Copying:
         """Copy what a commit names, and then the commit: where it lies in the copy, all of it does."""
         commit, report = signed.commit, self.report
         for expected in commit.objects:
+            if expected.object in self._ledger.gone:
+                continue
             place = f"objects/{expected.object[:2]}/{expected.object}"
             if not self._needed(place, partial(_whole, expected)):
                 report.present += 1
@@ -151,7 +157,8 @@ class _Copying:
             with self._faults(place):
                 report.bytes += self._object(expected)
                 report.objects += 1
-        for ref in commit.batches:
+        for named in commit.batches:
+            ref = self._ledger.current(named)
             place = f"batches/{ref.batch}"
             if self._needed(place, partial(_hashed, ref.sha256)):
                 with self._faults(place):
@@ -164,6 +171,15 @@ class _Copying:
                 raise Locked("the vault changed meanwhile", where=place, hint="run it again")
             self._write(place, data)
             report.commits += 1
+
+    def erasures(self) -> None:
+        """Copy what was erased, and only then remove it from the copy: there it is gone as well."""
+        if not self._ledger.notes:
+            return
+        make_folder(self._to / erasures.FOLDER)
+        for note in self._ledger.notes:
+            self._write(f"{erasures.FOLDER}/{note.erasure.erasure}", note.note)
+        self.report.erased = erasure.apply(self._to, self._ledger)
 
     @contextmanager
     def _faults(self, where: str) -> Iterator[None]:

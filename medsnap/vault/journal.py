@@ -21,6 +21,7 @@ from medsnap.model.photo import ObjectId, Sha256
 from medsnap.platform import too_open
 from medsnap.vault.objects import ObjectDigests
 
+ERASED = "erased"  # the state of a source whose photo was taken out of the vault for good
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intent (object TEXT PRIMARY KEY, source TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS pending (
@@ -40,7 +41,7 @@ class Known:
     """A source that lies in the vault already, or waits there for its commit."""
 
     object: ObjectId
-    state: str  # "done" or "held"
+    state: str  # "done", "held"; ERASED is never written down
     verb: str = ""
     reason: str = ""
     waits: bool = False

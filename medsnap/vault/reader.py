@@ -15,11 +15,11 @@ from typing import Any
 from medsnap.errors import InputMissing, KeyRefused, MedsnapError, NotFound, Tampered
 from medsnap.model.codec import canonical, from_json
 from medsnap.model.photo import ObjectId, Sha256
-from medsnap.model.record import ADD, CONSENT, DECIDE, OPEN, RECEIPT
+from medsnap.model.record import ADD, CONSENT, DECIDE, HOLD, OPEN, RECEIPT, RELEASE
 from medsnap.model.rewrite import Buffer
 from medsnap.model.seal import Seal
-from medsnap.vault import batches, commits, objects
-from medsnap.vault.commits import SignedCommit
+from medsnap.vault import batches, commits, erasures, objects
+from medsnap.vault.commits import BatchRef, SignedCommit
 from medsnap.vault.directory import Directory, WriterVerb
 from medsnap.vault.files import names
 from medsnap.vault.ids import is_id
@@ -31,6 +31,8 @@ VERB_FOR = {
     DECIDE: WriterVerb.DECIDE,
     OPEN: WriterVerb.OPEN,
     CONSENT: WriterVerb.CONSENT,
+    HOLD: WriterVerb.HOLD,
+    RELEASE: WriterVerb.HOLD,
 }
 
 
@@ -40,6 +42,15 @@ class Problem:
 
     where: str
     what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBatch:
+    """A batch as it is read now: which file it is, bytes of its plaintext, its lines, the head first."""
+
+    ref: BatchRef
+    size: int
+    lines: list[batches.Line]
 
 
 def not_found() -> NotFound:
@@ -67,6 +78,8 @@ class Reader:
         self._order = order
         self._place: dict[Sha256, int] | None = None
         self.problems: list[Problem] = []
+        self.incomplete = False  # something that we should know could not be read
+        self._ledger: erasures.Ledger | None = None
         self._rings = self._open_rings(identities)
         self._seals: dict[ObjectId, Seal] | None = None
         self.directory = directory
@@ -83,7 +96,17 @@ class Reader:
                 rings[key.name] = opened
         return rings
 
+    @property
+    def ledger(self) -> erasures.Ledger:
+        """What was erased from the vault, read at the first question."""
+        if self._ledger is None:
+            self._ledger = erasures.read(self._vault, self._directory, self._places)
+            for where, what in self._ledger.problems:
+                self.note(where, what)
+        return self._ledger
+
     def _report(self, problem: MedsnapError) -> None:
+        self.incomplete = True
         self.note(problem.where, problem.message)
 
     def note(self, where: str, what: str) -> None:
@@ -147,8 +170,8 @@ class Reader:
     def lines(self, signed: SignedCommit) -> Iterator[tuple[str, dict[str, Any], bytes]]:
         """Yield the same with each event's own line of JSON."""
         committed = {(o.object, o.payload) for o in signed.commit.objects}
-        for compartment, found in self._batches(signed).items():
-            for event, line in found:
+        for compartment, found in self.opened_batches(signed).items():
+            for event, line in found.lines[1:]:
                 if self._accepted(signed, compartment, event, committed):
                     yield compartment, event, line
 
@@ -163,27 +186,30 @@ class Reader:
         secret = canonical([self._directory.vault, self._directory.root, first])
         return hkdf(secret, salt=self._directory.vault.encode(), info=info.encode())
 
-    def _batches(self, signed: SignedCommit) -> dict[str, list[batches.Line]]:
+    def opened_batches(self, signed: SignedCommit) -> dict[str, OpenBatch]:
+        """Open the batches of a commit that our keys open, by compartment; what is missing is reported."""
         where = f"commits/{signed.commit.commit}"
         # Compartments are append-only and every commit has a batch for each that existed then.
         existed = {k.name for k in self._directory.compartments[: len(signed.commit.batches)]}
         wanted = {n: i for n, i in self._rings.items() if n in existed}
-        found: dict[str, list[batches.Line]] = {}
+        found: dict[str, OpenBatch] = {}
         broken: list[MedsnapError] = []
         for ref in signed.commit.batches:
             if len(found) == len(wanted):
                 break
             try:
-                data = commits.read_batch(self._vault, ref)
+                now = self.ledger.current(ref)
+                data = commits.read_batch(self._vault, now)
                 opened = self._open_batch(data, signed, {n: i for n, i in wanted.items() if n not in found})
             except (Tampered, InputMissing) as fault:
                 broken.append(fault)
                 continue
             if opened is not None:
-                found[opened[0]] = opened[1]
+                found[opened[0]] = OpenBatch(ref=now, size=batches.plain_size(data), lines=opened[1])
         if len(found) < len(wanted):
             for problem in broken:
                 self._report(problem)
+            self.incomplete = True
             self.note(where, "photos of this commit cannot be listed: its batch is missing or broken")
         return found
 
@@ -203,7 +229,7 @@ class Reader:
             head = {"vault": commit.vault, "commit": commit.commit, "compartment": name}
             if not found or any(found[0][0].get(k) != v for k, v in head.items()):
                 raise Tampered("a batch belongs elsewhere", where=f"commits/{commit.commit}")
-            return name, found[1:]
+            return name, found
         return None
 
     def _accepted(
@@ -215,6 +241,8 @@ class Reader:
     ) -> bool:
         kind = str(event.get("event", ""))
         where = f"commits/{signed.commit.commit}"
+        if self.ledger.gone and subject(event) in self.ledger.gone:
+            return False  # erased
         verb = VERB_FOR.get(kind)
         if verb is None:
             self.note(where, "holds an event that this medsnap does not know; it was passed over")
@@ -312,6 +340,14 @@ def _sealed_here(seal: object, compartment: str, committed: AbstractSet[tuple[st
         return False
     name, payload = seal.get("object"), seal.get("payload")
     return isinstance(name, str) and isinstance(payload, str) and (name, payload) in committed
+
+
+def subject(event: Mapping[str, Any]) -> str | None:
+    """Name the photo that an event speaks of; None for one that speaks of none."""
+    holder = {ADD: "seal", RECEIPT: "receipt"}.get(str(event.get("event", "")))
+    part = event.get(holder) if holder else event
+    found = part.get("object") if isinstance(part, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def seals_in(event: Mapping[str, Any]) -> Iterator[Seal]:

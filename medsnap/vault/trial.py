@@ -45,7 +45,7 @@ def trial(
     commits of the log. Raises nothing for what is in the vault.
     """
     reader = Reader(vault, directory, identities, order=order)
-    committed = {o.object for signed in reader.commits() for o in signed.commit.objects}
+    committed = {o.object for signed in reader.commits() for o in signed.commit.objects} - reader.ledger.gone
     opened = open_all(reader)
     return Trial(
         committed=len(committed),

@@ -8,6 +8,7 @@ and never stored twice, what has none is set aside and its source sealed anew.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -20,12 +21,12 @@ from medsnap.model.record import PhotoRow
 from medsnap.model.rewrite import Buffer
 from medsnap.model.seal import Seal
 from medsnap.platform import kernel_lock
-from medsnap.vault import batches, commits, objects
+from medsnap.vault import batches, commits, erasures, objects
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.files import io_errors, make_folder, place_new, remove
 from medsnap.vault.host import Host
 from medsnap.vault.ids import Random, random_id
-from medsnap.vault.journal import Journal, Known
+from medsnap.vault.journal import ERASED, Journal, Known
 from medsnap.vault.objects import PART, ObjectDigests, Staged
 
 COMMIT_EVERY = 256  # rows
@@ -73,9 +74,15 @@ class Writer:
             self._journal = Journal(self._host.journal)
             stack.callback(self._journal.close)
             self.recover()
+            self._gone = self._erased()
             self._hashers = stack.enter_context(ThreadPoolExecutor(2))
             self._stack = stack.pop_all()
         return self
+
+    def _erased(self) -> frozenset[ObjectId]:
+        """Name what was erased, by all notes that stand in the log and whose signers had the right."""
+        notes = erasures.read_any(self._vault, self._directory)
+        return erasures.of(notes).only(self._logged()).gone if notes else frozenset()
 
     def _beside(self, work: Callable[[Buffer], None], data: Buffer) -> Callable[[], None]:
         return self._hashers.submit(work, data).result
@@ -94,11 +101,13 @@ class Writer:
         """Say what a source with this digest became in an earlier run, or in this one.
 
         None also when its object is gone from the vault (an older copy was restored): then the
-        source may be the only copy and is sealed anew.
+        source may be the only copy and is sealed anew. What was erased stays out: its state is `erased`.
         """
         found = self._journal.known(source)
         if found is None or found.object in self._staged:
             return found
+        if found.object in self._gone:
+            return dataclasses.replace(found, state=ERASED)
         return found if objects.path_of(self._vault, found.object).exists() else None
 
     def seal(

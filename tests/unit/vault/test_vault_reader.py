@@ -169,7 +169,7 @@ def test_a_batch_moved_into_another_commit_is_refused(kit: Kit, photos: list[byt
     moved = dataclasses.replace(
         commit,
         batches=tuple(
-            dataclasses.replace(b, sha256=commits._sha256(data)) if b == ref else b for b in commit.batches
+            dataclasses.replace(b, sha256=commits.sha256_of(data)) if b == ref else b for b in commit.batches
         ),
     )
     reader = kit.reader()

@@ -1,0 +1,243 @@
+"""Take photos out of a vault for good: object, clips, rows; stopped at any moment, the next run goes on.
+
+The order is what makes that safe: intent in tmp/, the batches without the rows under new names, the
+signed note, its entry in the log, and only then anything is removed. Until the note lies there the
+vault is as before; from its log entry on the photos are gone for every reader, whatever still lies there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from medsnap import disk
+from medsnap.errors import KeyRefused, Tampered
+from medsnap.model.codec import canonical
+from medsnap.model.photo import ObjectId, Sha256
+from medsnap.platform import kernel_lock, write_durably
+from medsnap.vault import batches, commits, erasures
+from medsnap.vault.change import LOCK
+from medsnap.vault.directory import Directory
+from medsnap.vault.erasures import FOLDER, Erasure, Ledger, Replaced, SignedErasure
+from medsnap.vault.files import MAX_NOTE, io_errors, make_folder, names, read_limited, remove, write_new
+from medsnap.vault.ids import Random, is_id, random_id
+from medsnap.vault.objects import PART, ObjectDigests, path_of
+from medsnap.vault.reader import OpenBatch, Reader, subject
+
+if TYPE_CHECKING:
+    from medsnap.crypto.note import Signer
+
+HOLDS_LOCK: Final = "holds.lock"  # no hold comes between the look at holds and the removal
+_INTENT: Final = ".erasing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Officer:
+    """Who removes photos, and by which right. `log` enters a note's hash and ids, `logged` gives all."""
+
+    signer: Signer
+    verb: str
+    random: Random
+    log: Callable[[Sha256, tuple[str, ...]], None]
+    logged: Callable[[], AbstractSet[Sha256]]
+
+    def __repr__(self) -> str:
+        return "Officer()"
+
+
+@contextlib.contextmanager
+def alone(vault: Path) -> Iterator[None]:
+    """Keep ingest, repair, membership changes and new holds out. Raises Locked."""
+    with io_errors(vault), kernel_lock(vault / LOCK, what="the vault"), no_new_holds(vault):
+        yield
+
+
+@contextlib.contextmanager
+def no_new_holds(vault: Path) -> Iterator[None]:
+    """Keep removals out while a hold is written, and the other way round. Raises Locked."""
+    with io_errors(vault), kernel_lock(vault / HOLDS_LOCK, what="the vault's holds"):
+        yield
+
+
+def erase(
+    vault: Path, directory: Directory, reader: Reader, wanted: AbstractSet[ObjectId], officer: Officer
+) -> SignedErasure:
+    """Take objects out, with all events that speak of them, under `alone`.
+
+    `wanted` names photos and their clips, all of them in compartments that the reader opens. Raises
+    KeyRefused without the right, Tampered where a batch that may hold a row cannot be read, IoFailed.
+    """
+    writer = directory.writer(officer.signer.vkey)
+    if writer is None or officer.verb not in writer.verbs:
+        raise KeyRefused(f"the vault's directory does not let this key '{officer.verb}' photos")
+    touched, digests = _touched(reader, wanted)
+    erasure = Erasure(
+        erasure=random_id(officer.random),
+        vault=directory.vault,
+        directory=directory.version,
+        verb=officer.verb,
+        objects=digests,
+        replaced=(),
+    )
+    fresh = {place: random_id(officer.random) for place in touched}
+    _intend(vault, erasure.erasure, tuple(fresh.values()))
+    rewriting = _Rewriting(
+        vault=vault, directory=directory, reader=reader, wanted=wanted, fresh=fresh, random=officer.random
+    )
+    replaced = tuple(sorted(rewriting.written(), key=lambda r: r.batch))
+    ready = dataclasses.replace(erasure, replaced=replaced)
+    signed = erasures.write(vault, ready, officer.signer, writer)
+    officer.log(signed.sha256, tuple(o.object for o in digests))
+    finish(vault, directory, officer)
+    return signed
+
+
+_Place = tuple[str, str]  # commit, compartment
+
+
+def _touched(reader: Reader, wanted: AbstractSet[ObjectId]) -> tuple[list[_Place], tuple[ObjectDigests, ...]]:
+    """Find the batches that speak of the objects, and what their commits say of these."""
+    found: list[_Place] = []
+    digests: dict[ObjectId, ObjectDigests] = {}
+    for signed in reader.commits():
+        digests |= {o.object: o for o in signed.commit.objects if o.object in wanted}
+        for compartment, opened in reader.opened_batches(signed).items():
+            if any(subject(event) in wanted for event, _ in opened.lines):
+                found.append((signed.commit.commit, compartment))
+    if reader.incomplete:
+        raise Tampered(
+            "a part of the catalogue cannot be read and may hold rows of these photos",
+            hint="medsnap vault check names it; put it back from a copy, then erase",
+        )
+    if missing := wanted - digests.keys():
+        raise Tampered("no commit names an object that is to go", where=f"objects/{min(missing)[:2]}")
+    return found, tuple(digests[o] for o in sorted(digests))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rewriting:
+    """Batches without some rows. `fresh` are the ids of the new ones, by commit and compartment."""
+
+    vault: Path
+    directory: Directory
+    reader: Reader
+    wanted: AbstractSet[ObjectId]
+    fresh: dict[_Place, ObjectId]
+    random: Random
+
+    def written(self) -> Iterator[Replaced]:
+        """Write them all, one after the other."""
+        for commit in dict.fromkeys(commit for commit, _ in self.fresh):
+            signed = commits.read(self.vault, commit, self.directory)
+            for compartment, opened in self.reader.opened_batches(signed).items():
+                name = self.fresh.get((commit, compartment))
+                if name is not None:
+                    yield self._one(commit, compartment, opened, name)
+
+    def _one(self, commit: str, compartment: str, opened: OpenBatch, name: ObjectId) -> Replaced:
+        """Write one, of the size that the old one had and bound to the same commit by its first line."""
+        kept = [line for event, line in opened.lines if subject(event) not in self.wanted]
+        body = batches.text(kept)
+        recipient = self.directory.compartment(compartment).recipient
+        data = batches.seal(body, max(opened.size, len(body)), recipient, random=self.random)
+        with io_errors(self.vault):
+            write_new(self.vault / "batches" / name, data)
+        return Replaced(
+            commit=commit,
+            batch=opened.ref.batch,
+            sha256=opened.ref.sha256,
+            by=name,
+            by_sha256=commits.sha256_of(data),
+        )
+
+
+# ── what a crash leaves ──────────────────────────────────────────────────────────────────────
+
+
+def _intend(vault: Path, erasure: str, fresh: Sequence[str]) -> None:
+    with io_errors(vault):
+        make_folder(vault / "tmp")
+        write_durably(vault / "tmp" / f"{erasure}{_INTENT}", canonical({"batches": fresh}))
+
+
+def unfinished(vault: Path) -> dict[str, tuple[str, ...]]:
+    """Say which erasures were cut off, or are at work: their ids with those of their new batches."""
+    found = {}
+    for name in names(vault / "tmp"):
+        erasure = name.removesuffix(_INTENT)
+        if name != erasure and is_id(erasure):
+            found[erasure] = _intended(vault, name)
+    return found
+
+
+def _intended(vault: Path, name: str) -> tuple[str, ...]:
+    where = vault / "tmp" / name
+    try:
+        said = json.loads(read_limited(where, MAX_NOTE))["batches"]
+        if isinstance(said, list) and all(isinstance(b, str) and is_id(b) for b in said):
+            return tuple(said)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise Tampered("what an erasure was about to do cannot be read", where=str(where))
+
+
+def finish(vault: Path, directory: Directory, officer: Officer) -> tuple[SignedErasure, ...]:
+    """Finish what was cut off after its note, undo what was cut off before; returns what was finished."""
+    done = []
+    with io_errors(vault):
+        for erasure, fresh in unfinished(vault).items():
+            _clear_halves(vault, erasure, fresh)
+            path = vault / FOLDER / erasure
+            if path.exists():
+                note = erasures.parse(read_limited(path, MAX_NOTE), directory, f"{FOLDER}/{erasure}")
+                if note.sha256 not in officer.logged():
+                    officer.log(note.sha256, tuple(o.object for o in note.erasure.objects))
+                apply(vault, erasures.of([note]))
+                done.append(note)
+            else:
+                for name in fresh:
+                    remove(vault / "batches" / name)
+                disk.sync_folder(vault / "batches")
+            remove(vault / "tmp" / f"{erasure}{_INTENT}")
+        for half in (vault / "tmp").glob(f".*{_INTENT}.*.tmp"):
+            remove(half)
+    return tuple(done)
+
+
+def _clear_halves(vault: Path, erasure: str, fresh: Sequence[str]) -> None:
+    for folder, wanted in (("batches", fresh), (FOLDER, (erasure,))):
+        for name in wanted:
+            for half in (vault / folder).glob(f".{name}.*.tmp"):
+                remove(half)
+
+
+def apply(vault: Path, ledger: Ledger) -> int:
+    """Remove what a ledger says is gone, wherever in the vault it lies; returns how many objects there were.
+
+    Only for erasures that the log names. Doing it again changes nothing.
+    """
+    folders: set[Path] = set()
+    count = 0
+    with io_errors(vault):
+        tmp = vault / "tmp"
+        for name in sorted(ledger.gone):
+            gone = _removed([path_of(vault, name), tmp / "orphans" / name, tmp / f"{name}{PART}"])
+            count += bool(gone)
+            folders |= gone
+        for batch in sorted(ledger.by):
+            folders |= _removed([vault / "batches" / batch, tmp / "aside" / f"batches-{batch}"])
+        disk.sync_folders(folders)
+    return count
+
+
+def _removed(paths: Sequence[Path]) -> set[Path]:
+    there = [path for path in paths if path.exists()]
+    for path in there:
+        remove(path)
+    return {path.parent for path in there}
