@@ -251,8 +251,9 @@ def _run(function: Callable[..., Result], given: dict[str, Any], shared: dict[st
     except OutputLost as lost:
         return _output_lost(lost)
     except MedsnapError as problem:
-        show_error(problem, form)
-        return problem.exit
+        told = _unusable(problem, io) or problem
+        show_error(told, form)
+        return told.exit
     except BrokenPipeError as gone:  # from a page that was drawn straight onto stdout
         return _output_lost(OutputLost(gone))
     except OSError as problem:
@@ -297,6 +298,16 @@ def _system(problem: OSError, io: Io | None) -> MedsnapError:
     if isinstance(problem, FileNotFoundError):
         return InputMissing("the file or folder does not exist", where=where)
     return IoFailed(problem.strerror or "reading or writing failed", where=where)
+
+
+def _unusable(problem: MedsnapError, io: Io | None) -> MedsnapError | None:
+    """Tell a folder of medsnap's own that cannot be one, which a setting mends, from a failing disk."""
+    cause = problem.__cause__
+    if isinstance(problem, IoFailed) and isinstance(
+        cause, NotADirectoryError | FileExistsError | PermissionError
+    ):
+        return _system(cause, io) if _own_place(cause.filename, io) is not None else None
+    return None
 
 
 def _own_place(name: object, io: Io | None) -> tuple[str, str] | None:
