@@ -25,6 +25,7 @@ DEFAULTS: dict[str, str] = {
     "device_profile": "",
     "people": "",
     "consent": "",
+    "checkpoint_days": "7",
     "jobs": "0",
     "site.name": "",
     "site.oid": "",

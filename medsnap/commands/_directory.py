@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsnap import __version__
+from medsnap.commands._noted import note, refused
 from medsnap.commands._shared import Io
+from medsnap.commands._standing import standing
 from medsnap.commands._vault import find_keys, log_of, passphrase
 from medsnap.errors import KeyRefused
 from medsnap.model.event import Action, AuditEvent
@@ -49,6 +52,14 @@ class Keeper:
             announce=self._announce(io, (("change", change), *details)),
         )
 
+    def refusals(
+        self, io: Io, change: str, details: tuple[tuple[str, str], ...] = ()
+    ) -> contextlib.AbstractContextManager[None]:
+        """Write into the log that the change was refused, when it is."""
+        told = (("change", change), *details)
+        keys = [self.own, self.sheet]
+        return refused(io, self.vault, self.directory, keys, Action.DIRECTORY, details=told)
+
     def _announce(self, io: Io, details: tuple[tuple[str, str], ...]) -> Callable[[Directory], int]:
         from medsnap.audit import store
         from medsnap.crypto.note import Signer
@@ -70,7 +81,7 @@ class Keeper:
                 action=Action.DIRECTORY,
                 at=io.now.isoformat(timespec="seconds"),
                 actor=writer.name if writer else "unknown",
-                details=(("version", str(after.version)), *details),
+                details=(*standing(after), *details),
                 software=f"medsnap {__version__}",
             )
             # sealed to the auditors of now: a ring of after may never come into force
@@ -85,11 +96,34 @@ def keeper(io: Io, vault: Path | None, root_key_file: Path | None, key_file: Pat
 
     Raises KeyRefused (77) when there is no root key, or the directory is not the root's newest.
     """
+    place = io.need(vault, "vault", "--vault")
+    own = _own(io, place, key_file, needed=root_key_file is None)
+    with _refused(io, place, own):
+        return _keeper(io, place, root_key_file, own)
+
+
+@contextlib.contextmanager
+def _refused(io: Io, place: Path, own: Keys | None) -> Iterator[None]:
+    """Write into the log that somebody came without the root key, as far as his own key can write."""
+    from medsnap.errors import MedsnapError
+    from medsnap.vault import session
+    from medsnap.vault.directory import load
+
+    try:
+        yield
+    except KeyRefused as why:
+        with contextlib.suppress(MedsnapError):
+            if own is not None:
+                folder = session.member_cache(io.settings.cache, load(place).directory.vault, own)
+                named = session.trusted(place, own, state=io.settings.state, cache=folder)
+                note(io, place, named, [own], Action.DIRECTORY, outcome=why.id)
+        raise
+
+
+def _keeper(io: Io, place: Path, root_key_file: Path | None, own: Keys | None) -> Keeper:
     from medsnap.vault import keys, session
     from medsnap.vault.directory import load
 
-    place = io.need(vault, "vault", "--vault")
-    own = _own(io, place, key_file, needed=root_key_file is None)
     sheet = keys.load_file(root_key_file, ask=passphrase(io)) if root_key_file is not None else own
     if sheet is None or not sheet.root_key:
         raise KeyRefused(

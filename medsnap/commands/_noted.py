@@ -101,6 +101,24 @@ def _signer(io: Io, directory: Directory, keys: Sequence[Keys | None]) -> Signer
 
 
 @contextlib.contextmanager
+def refused(
+    io: Io,
+    vault: Path,
+    directory: Directory,
+    keys: Sequence[Keys | None],
+    action: Action,
+    *,
+    objects: tuple[str, ...] = (),
+    details: tuple[tuple[str, str], ...] = (),
+) -> Iterator[None]:
+    """Write into the log that somebody was refused, and let the refusal pass on as it is."""
+    try:
+        yield
+    except REFUSALS as why:
+        note(io, vault, directory, keys, action, outcome=why.id, objects=objects, details=details)
+        raise
+
+
 def refusals(
     io: Io,
     session: Session,
@@ -108,19 +126,21 @@ def refusals(
     *,
     objects: tuple[str, ...] = (),
     details: tuple[tuple[str, str], ...] = (),
-) -> Iterator[None]:
-    """Write into the log that the member was refused, and let the refusal pass on as it is."""
-    try:
-        yield
-    except REFUSALS as refused:
-        note(
-            io,
-            session.vault,
-            session.directory,
-            [session.keys],
-            action,
-            outcome=refused.id,
-            objects=objects,
-            details=details,
-        )
-        raise
+) -> contextlib.AbstractContextManager[None]:
+    """Do the same for a member at work."""
+    return refused(
+        io,
+        session.vault,
+        session.directory,
+        [session.keys],
+        action,
+        objects=objects,
+        details=details,
+    )
+
+
+def typed_ids(typed: Sequence[str]) -> tuple[str, ...]:
+    """Return what was typed where it is an id: anything else could be a name, and stays out of the log."""
+    from medsnap.vault.ids import is_id
+
+    return tuple(text for text in typed if is_id(text))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from medsnap.errors import IoFailed
+from medsnap.errors import ConfigError, IoFailed
 from medsnap.model.codec import CodecError, canonical, from_json
 from medsnap.platform import write_durably
 
@@ -23,6 +23,13 @@ class Left:
     at: str  # RFC 3339
     size: int
     to: str
+
+
+def most(text: str) -> int:
+    """Return the setting checkpoint_days. Raises ConfigError."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 100_000):
+        raise ConfigError("checkpoint_days is no number of days", hint=f"the default is {DAYS}")
+    return int(text)
 
 
 def note(folder: Path, left: Left) -> None:

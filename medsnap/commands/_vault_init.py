@@ -13,6 +13,7 @@ from medsnap.commands._init_recovery import Recovery, save, told, try_out
 from medsnap.commands._photos import policy_path
 from medsnap.commands._recovery import FormOption, SheetForm
 from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._standing import standing
 from medsnap.commands._vault import VaultOption, log_of, usual_key_file
 from medsnap.errors import CannotCreate, UsageError
 from medsnap.model.event import Action, AuditEvent
@@ -224,7 +225,11 @@ def _log_init(io: Io, vault: Path, new: NewVault, name: str) -> None:
         action=Action.INIT,
         at=io.now.isoformat(timespec="seconds"),
         actor=name,
-        details=(("vault", new.directory.vault), ("suite", new.directory.suite)),
+        details=(
+            ("vault", new.directory.vault),
+            ("suite", new.directory.suite),
+            *standing(new.directory),
+        ),
         software=f"medsnap {__version__}",
     )
     store.record(

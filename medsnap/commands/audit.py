@@ -11,6 +11,7 @@ from medsnap.commands._outside import Outside, SinceOption, outside
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, find_keys, log_of
 from medsnap.errors import KeyRefused, Tampered
+from medsnap.model.standing import CAN
 from medsnap.platform import write_durably
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
@@ -200,9 +201,7 @@ def _page(found: _Verified, trust: _Trust) -> tuple[Block, ...]:
     ]
     if alone:
         page.append(
-            Line(
-                "hint: keep what medsnap audit checkpoint prints elsewhere; give it as --since next time"
-            )
+            Line("hint: keep what medsnap audit checkpoint prints elsewhere; give it as --since next time")
         )
     if not trust.by:
         page.append(Line("hint: pin the vault's root here (medsnap vault trust) or give --key-file"))
@@ -276,7 +275,7 @@ def _what(event: AuditEvent) -> str:
     shown = list(event.objects[:_SHOWN])
     if len(event.objects) > _SHOWN:
         shown.append(f"and {len(event.objects) - _SHOWN} more")
-    return " ".join([*shown, *(f"{k} {v}" for k, v in event.details)])
+    return " ".join([*shown, *(f"{k} {v}" for k, v in event.details if k != CAN)])
 
 
 def _short(at: str) -> str:

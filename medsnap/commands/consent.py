@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands import _consents
+from medsnap.commands import _consents, _noted
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member, record
 from medsnap.errors import KeyRefused
@@ -49,7 +49,7 @@ def import_(
     from medsnap.match import consents
 
     by = consents.issuer(issuer)
-    with member(io, vault, key_file) as session:
+    with member(io, vault, key_file) as session, _noted.refusals(io, session, Action.CONSENT):
         read = consents.load(file, today=io.now.date(), issuer=by)
         have = set(session.catalogue.consents())
         fresh = [said for said in dict.fromkeys(read.consents) if said not in have]
@@ -95,7 +95,7 @@ def withdraw(
     mrn, by = consents.number(patient), consents.issuer(issuer)
     use = consents.use(purpose)
     said = Consent(mrn=mrn, issuer=by, use=use, given=Given.WITHDRAWN, on=io.now.date())
-    with member(io, vault, key_file) as session:
+    with member(io, vault, key_file) as session, _noted.refusals(io, session, Action.CONSENT):
         before = said in session.catalogue.consents()
         if not before and not io.dry_run:
             _write(io, session, [said], what="withdraw")

@@ -106,6 +106,7 @@ def _checks(io: Io) -> Iterator[tuple[str, str, str]]:
         ("policy", _policy),
         ("vault", _vault),
         ("ingest host", _host),
+        ("log's checkpoint", _witness),
         ("your key", _key),
     )
     for name, ask in parts:
@@ -178,10 +179,25 @@ def _host(io: Io) -> tuple[str, str]:
         return "-", ""
     vault_id = directory.load(place).directory.vault
     host = Host.open(io.settings.state / vault_id, place, io.now)
-    return (
-        f"pinned, may add photos as {host.signer.name}",
-        "keep copies of log/checkpoint on another host: without one the log is not witnessed",
-    )
+    return f"pinned, may add photos as {host.signer.name}", ""
+
+
+def _witness(io: Io) -> tuple[str, str]:
+    """Say when a checkpoint of the log last left this host, and warn when that is too long ago."""
+    from medsnap.commands import _shipping
+    from medsnap.vault import directory
+
+    place = _place(io)
+    if place is None:
+        return "-", ""
+    days = _shipping.most(io.settings.get("checkpoint_days"))
+    left = _shipping.last(io.settings.state / directory.load(place).directory.vault)
+    todo = "without one elsewhere nobody sees that the log was rewritten: medsnap audit checkpoint"
+    if left is None:
+        return "none is known to have left this host", todo
+    ago = _shipping.age(left, io.now)
+    state = f"left {ago} day{'' if ago == 1 else 's'} ago, {left.size} entries ({left.to})"
+    return state, f"none for {days} days: medsnap audit checkpoint" if ago >= days else ""
 
 
 def _key(io: Io) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands import _consents
+from medsnap.commands import _consents, _noted
 from medsnap.commands._in_force import of_decided
 from medsnap.commands._photos import policy_path
 from medsnap.commands._shared import Io, Result, command
@@ -52,6 +52,7 @@ class _Tally:
     held: int = 0
     failed: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    stayed: list[str] = field(default_factory=list)
 
     def hold(self, reason: str) -> None:
         self.held += 1
@@ -98,7 +99,11 @@ def export(
       medsnap export all --as dicom -o ./to-pacs --target pacs --format json
     """
     tally = _Tally()
-    with member(io, vault, key_file) as session:
+    how = (("as", as_.value),)
+    with (
+        member(io, vault, key_file) as session,
+        _noted.refusals(io, session, Action.EXPORT, objects=_noted.typed_ids(selector or ()), details=how),
+    ):
         _refuse_folder(into, session.vault)
         rows = _selected(session, selector or [])
         known = of_decided(
@@ -113,6 +118,8 @@ def export(
             tally.written = len(leaving)
         elif leaving:
             run.write_all(leaving)
+        if not io.dry_run:
+            run.note_held(named=bool(selector) and list(selector or ()) != ["all"])
     return _result(io, tally, into, as_)
 
 
@@ -261,6 +268,9 @@ class _Run:
         try:
             return self.session.reader.open_seal(row.seal)
         except Tampered as broken:
+            details = (("step", "open"), ("as", self.as_.value))
+            named = (row.seal.object,)
+            record(self.io, self.session, Action.EXPORT, objects=named, outcome=broken.id, details=details)
             self.tally.failed += 1
             self.io.warn(f"{row.seal.object}: {broken.message}")
             self._say(row, {"outcome": "failed", "reason": broken.message})
@@ -308,9 +318,26 @@ class _Run:
                     f"cannot be written: {failure.strerror}", where=str(self.into)
                 ) from failure
 
+    def note_held(self, *, named: bool) -> None:
+        """Write into the log that photos were kept back; with their ids when they were asked for by id."""
+        if self.tally.held:
+            details = (("step", "held"), ("as", self.as_.value), ("photos", str(self.tally.held)))
+            objects = tuple(self.tally.stayed) if named else ()
+            _noted.note(
+                self.io,
+                self.session.vault,
+                self.session.directory,
+                [self.session.keys],
+                Action.EXPORT,
+                outcome="held",
+                objects=objects,
+                details=details,
+            )
+
     def hold(self, row: PhotoRow, reason: str) -> None:
         """Count and say a photo that stays."""
         self.tally.hold(reason)
+        self.tally.stayed.append(row.seal.object)
         self._say(row, {"outcome": "held", "reason": reason})
 
     def say_done(self, one: _Leaving, made: Exported | None) -> None:

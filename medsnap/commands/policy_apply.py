@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsnap.commands import _in_force
+from medsnap.commands import _in_force, _noted
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member, record
 from medsnap.commands.policy import resolved
@@ -79,7 +79,10 @@ def apply(
 
     path = resolved(file)
     loaded = policies.load(path, now=io.now)
-    with member(io, vault, key_file) as session:
+    with (
+        member(io, vault, key_file) as session,
+        _noted.refusals(io, session, Action.DECIDE, details=(("policy", loaded.ref.digest),)),
+    ):
         memory = sessions.member_cache(io.settings.cache, session.directory.vault, session.keys)
         loaded = _in_force.enforced(
             io, loaded, path, vault=session.vault, directory=session.directory, memory=memory

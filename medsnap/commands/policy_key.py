@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsnap import __version__
-from medsnap.commands import _in_force, _signing
+from medsnap.commands import _in_force, _noted, _signing
 from medsnap.commands._lists import in_office
 from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._standing import standing
 from medsnap.commands._vault import VaultOption, log_of
 from medsnap.errors import CannotCreate, KeyRefused, PolicyError, UsageError
 from medsnap.model.event import Action, AuditEvent
@@ -122,8 +123,6 @@ def pin(
 
       medsnap policy pin keyring.yaml --policy hospital.yaml --vault /srv/vault --root-key recovery.key
     """
-    from medsnap import policy as policies
-    from medsnap.policy import keyring
     from medsnap.policy.loading import read_text
     from medsnap.vault import directory, governing, keys
 
@@ -132,11 +131,8 @@ def pin(
     if not sheet.root_key:
         raise KeyRefused("the file holds no root key", where=str(root_key), hint="use the recovery sheet")
     before = directory.verify(directory.load(place).data, root_vkey=sheet.root_vkey)
-    loaded = policies.load(policy, now=io.now)
-    if loaded.root != loaded.ref.policy:
-        raise PolicyError("a department's policy governs no vault", where=str(policy), hint="name its parent")
-    ring = keyring.load(file)
-    _quorum(io, loaded, ring, file, _in_force.pinned_ring(place, before))
+    with _noted.refused(io, place, before, [sheet], Action.DIRECTORY, details=(("change", "policy-pin"),)):
+        loaded, ring = _agreed(io, place, before, policy, file)
     after = governing.pin_policy(
         place,
         before,
@@ -165,6 +161,19 @@ def pin(
         "directory": after.version,
     }
     return Result(page=page, data=data)
+
+
+def _agreed(io: Io, place: Path, before: Directory, policy: Path, file: Path) -> tuple[Policy, Ring]:
+    """Return the policy and the keyring that every seat signed. Raises PolicyError, KeyRefused."""
+    from medsnap import policy as policies
+    from medsnap.policy import keyring
+
+    loaded = policies.load(policy, now=io.now)
+    if loaded.root != loaded.ref.policy:
+        raise PolicyError("a department's policy governs no vault", where=str(policy), hint="name its parent")
+    ring = keyring.load(file)
+    _quorum(io, loaded, ring, file, _in_force.pinned_ring(place, before))
+    return loaded, ring
 
 
 def _quorum(io: Io, policy: Policy, ring: Ring, file: Path, old: Ring | None) -> None:
@@ -203,7 +212,7 @@ def _log(io: Io, vault: Path, directory: Directory, sheet: Keys) -> None:
         at=io.now.isoformat(timespec="seconds"),
         actor="recovery",
         details=(
-            ("version", str(directory.version)),
+            *standing(directory),
             ("policy", directory.policy_root or ""),
             ("keyring", directory.keyring or ""),
         ),

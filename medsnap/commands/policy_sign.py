@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -86,15 +87,12 @@ def sign(
             hint="give one of --key-file, --to-sign (sign elsewhere), --signature (signed elsewhere)",
         )
     paper = _paper(io, file, vault, in_force)
-    if seat not in paper.seats or person not in paper.seats[seat]:
-        told = "; ".join(f"{name}: {', '.join(people)}" for name, people in paper.seats.items())
-        raise KeyRefused(f"'{person}' does not sit in '{seat}'", where=str(file), hint=f"seats are {told}")
     signed_on = _day(io, day)
-    office = in_office(io)
-    if office is not None and not office(person, signed_on):
-        raise KeyRefused(
-            f"'{person}' does not stand in people.csv on {signed_on}", hint="his row has ended, or is missing"
-        )
+    try:
+        _may_sign(io, paper, file=file, person=person, seat=seat, signed_on=signed_on)
+    except KeyRefused as refused:
+        _note_refusal(io, vault, refused.id, seat if seat in paper.seats else "none of the policy's")
+        raise
     message = paper.subject.message(seat, person, signed_on)
     if to_sign is not None:
         return _written(to_sign, message, signed_on)
@@ -102,6 +100,33 @@ def sign(
         _ask(io, paper, person, seat)
     made = _signing.make(message, key_file=key_file, made=signature)
     return _added(file, paper.subject, _signing.signature(made, seat, person, signed_on))
+
+
+def _may_sign(io: Io, paper: _Paper, *, file: Path, person: str, seat: str, signed_on: date) -> None:
+    """Refuse who does not sit there, or not on that day. Raises KeyRefused."""
+    if seat not in paper.seats or person not in paper.seats[seat]:
+        told = "; ".join(f"{name}: {', '.join(people)}" for name, people in paper.seats.items())
+        raise KeyRefused(f"'{person}' does not sit in '{seat}'", where=str(file), hint=f"seats are {told}")
+    office = in_office(io)
+    if office is not None and not office(person, signed_on):
+        raise KeyRefused(
+            f"'{person}' does not stand in people.csv on {signed_on}", hint="his row has ended, or is missing"
+        )
+
+
+def _note_refusal(io: Io, vault: Path | None, outcome: str, seat: str) -> None:
+    """Write the refusal into the log of the vault that this machine is set to, as far as a key here may."""
+    from medsnap.commands import _noted
+    from medsnap.commands._directory import seen_directory
+    from medsnap.commands._vault import find_keys
+    from medsnap.errors import MedsnapError
+    from medsnap.model.event import Action
+
+    place = vault if vault is not None else io.settings.path("vault")
+    with contextlib.suppress(MedsnapError):  # without a vault or a key of it there is no log to write to
+        if place is not None and (known := seen_directory(io, place))[1]:
+            keys = [find_keys(io, place, None)]
+            _noted.note(io, place, known[0], keys, Action.SIGN, outcome=outcome, details=(("seat", seat),))
 
 
 def _day(io: Io, text: str) -> date:

@@ -14,7 +14,7 @@ from medsnap.commands._at_rest import at_rest, look_at_log, pin_of, waiting_here
 from medsnap.commands._check_page import Found, result
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, find_keys, member, record
-from medsnap.errors import KeyRefused, UsageError
+from medsnap.errors import KeyRefused, Tampered, UsageError
 from medsnap.model.event import Action
 
 if TYPE_CHECKING:
@@ -191,4 +191,7 @@ def _open(io: Io, target: _Target, share: Sample | None, key_file: Path | None, 
     details = (("sample", f"{share.percent:g}%"), ("seed", share.seed)) if share else ()
     with member(io, target.vault, key_file, anew=anew) as session:
         record(io, session, Action.CHECK, details=details)
-        return open_all(session.reader, share)
+        opened = open_all(session.reader, share)
+        if opened.failed:
+            record(io, session, Action.CHECK, objects=tuple(opened.failed), outcome=Tampered.id)
+        return opened

@@ -75,7 +75,8 @@ def add(
     )
     by = keeper(io, vault, root_key_file, key_file)
     details = (("member", name), ("compartments", " ".join(compartment)), ("roles", " ".join(new.roles)))
-    after = membership.add(by.vault, by.directory, new, by.authority(io, "member-add", details))
+    with by.refusals(io, "member-add", details):
+        after = membership.add(by.vault, by.directory, new, by.authority(io, "member-add", details))
     remember(io, by, after)
     member = after.member(name)
     if member is None:
@@ -163,9 +164,9 @@ def remove(
     before, after = by.directory, by.directory
     membership.check_removal(before, name)
     if not io.dry_run:
-        after = membership.remove(
-            by.vault, before, name, by.authority(io, "member-remove", (("member", name),))
-        )
+        details = (("member", name),)
+        with by.refusals(io, "member-remove", details):
+            after = membership.remove(by.vault, before, name, by.authority(io, "member-remove", details))
         remember(io, by, after)
     member = before.member(name)
     groups = member.compartments if member else ()

@@ -46,8 +46,9 @@ def rotate(
     epochs = {name: before.compartment(name).epoch + 1 for name in groups}
     if not io.dry_run:
         details = (("compartments", " ".join(groups)),)
-        authority = by.authority(io, "rotate", details)
-        after = membership.new_epoch(by.vault, before, groups, authority, auditors=auditors)
+        with by.refusals(io, "rotate", details):
+            authority = by.authority(io, "rotate", details)
+            after = membership.new_epoch(by.vault, before, groups, authority, auditors=auditors)
         remember(io, by, after)
     hosts = confirmations(by.vault, after)
     head = (

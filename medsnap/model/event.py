@@ -19,6 +19,8 @@ class Action(StrEnum):
     VERIFY = "verify"
     CHECK = "check"
     CONSENT = "consent"
+    REPORT = "report"  # an auditor asked who saw, who could, what left
+    SIGN = "sign"  # of a policy, for a seat; only refusals are written
     RECOVERY = "recovery"  # sheets were combined: what for stands in the details
     BREAK_GLASS = "break-glass"
     HOLD = "hold"
@@ -40,3 +42,24 @@ class AuditEvent:
     objects: tuple[str, ...] = ()
     details: tuple[tuple[str, str], ...] = ()
     software: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """One event; `details` holds ids and counts."""
+
+    action: Action
+    at: str  # RFC 3339 UTC
+    actor: str  # key name in the directory: "ingest-1", member id
+    outcome: str = "success"  # or the error's id
+    objects: tuple[str, ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
+    software: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """Keys that others may know: the epochs that have to end (the auditors' is named ""), and whose key it was."""
+
+    epochs: tuple[tuple[str, int], ...]
+    used: str = ""  # a member's name
