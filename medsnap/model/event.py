@@ -45,19 +45,6 @@ class AuditEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEvent:
-    """One event; `details` holds ids and counts."""
-
-    action: Action
-    at: str  # RFC 3339 UTC
-    actor: str  # key name in the directory: "ingest-1", member id
-    outcome: str = "success"  # or the error's id
-    objects: tuple[str, ...] = ()
-    details: tuple[tuple[str, str], ...] = ()
-    software: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """Keys that others may know: the epochs that have to end (the auditors' is named ""), and whose key it was."""
 
