@@ -25,6 +25,7 @@ class Group(NamedTuple):
     name: str
     help: str
     entries: tuple[Any, ...]  # Entry | Group; a NamedTuple cannot name itself
+    usual: str = ""  # the command that is meant where options follow the noun
 
 
 TABLE: tuple[Entry | Group, ...] = (
@@ -54,6 +55,10 @@ TABLE: tuple[Entry | Group, ...] = (
             Entry("key", "Make this machine's key for ingest.", "medsnap.commands.vault_host:key"),
             Entry("add", "Let another ingest host add photos.", "medsnap.commands.vault_host:add"),
         )),
+        Group("break-glass", "One patient's photos in an emergency, and the end of it.", (
+            Entry("open", "Open one patient's photos with a custodian's key.", "medsnap.commands.vault_break_glass:open_"),
+            Entry("end", "New keys for all that the custodian's key could open.", "medsnap.commands.vault_break_glass_end:end"),
+        ), usual="open"),
         Group("recovery", "Sheets for the day when no other key is left.", (
             Entry("test", "Prove that two sheets open what they should.", "medsnap.commands.vault_recovery:test"),
             Entry("combine", "Make a key file of two sheets.", "medsnap.commands.vault_recovery:combine"),
@@ -112,6 +117,13 @@ class LazyGroup(TyperGroup):
     """A group that knows names and help from the table and imports a command only to run it."""
 
     table: tuple[Entry | Group, ...] = ()
+    usual = ""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the usual command in where options follow the noun."""
+        if self.usual and args and args[0].startswith("-") and args[0] != "--help":
+            args = [self.usual, *args]
+        return list(super().parse_args(ctx, args))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Give the names in the table's order."""
@@ -138,6 +150,7 @@ class LazyGroup(TyperGroup):
 def _group(group: Group) -> LazyGroup:
     made = LazyGroup(name=group.name, help=group.help, no_args_is_help=True)
     made.table = group.entries
+    made.usual = group.usual
     made.commands = {
         entry.name: TyperCommand(entry.name, callback=None) for entry in group.entries
     }  # for "did you mean"

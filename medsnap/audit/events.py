@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from medsnap.errors import Malformed
 from medsnap.model.codec import CodecError, canonical, from_json
-from medsnap.model.event import AuditEvent
+from medsnap.model.event import AuditEvent, Due
 from medsnap.model.photo import Sha256
 
 VERSION = 1
@@ -26,6 +26,7 @@ class Leaf:
     sealed: Sha256  # of the age file with the event
     commit: Sha256 | None = None
     due: tuple[tuple[str, int], ...] = ()  # compartments and the epochs that have to end: a key got about
+    used: str = ""  # the member whose key it was
 
 
 def _padded(text: bytes) -> bytes:
@@ -39,14 +40,14 @@ def leaf(
     auditors: Sequence[str],
     random: Callable[[int], bytes],
     commit: Sha256 | None = None,
-    due: Mapping[str, int] | None = None,
+    due: Due | None = None,
 ) -> tuple[bytes, bytes]:
     """Return the clear leaf (canonical JSON) and the age file of the event, sealed to the auditors."""
     from medsnap.crypto.age import encrypt_bytes
 
     sealed = encrypt_bytes(_padded(canonical(event)), auditors, random=random)
     clear = {"v": VERSION, "t": event.at, "commit": commit, "sealed": hashlib.sha256(sealed).hexdigest()}
-    more = {"due": dict(due)} if due else {}
+    more = {"due": dict(due.epochs), "used": due.used} if due else {}
     return canonical(clear | more), sealed
 
 
@@ -66,6 +67,7 @@ def parse_leaf(entry: bytes, where: str) -> Leaf:
         sealed=Sha256(str(sealed)),
         commit=Sha256(str(commit)) if commit else None,
         due=_due(value.get("due", {}), where),
+        used=str(value.get("used", "")),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from medsnap.audit import events
@@ -12,7 +12,7 @@ from medsnap.audit.files import Folder
 from medsnap.audit.log import Log
 from medsnap.crypto.note import Signer
 from medsnap.errors import KeyRefused, Malformed, MedsnapError, Tampered
-from medsnap.model.event import AuditEvent
+from medsnap.model.event import AuditEvent, Due
 from medsnap.model.photo import Sha256
 
 MAX_SEALED = 16 << 20  # bytes of one sealed event
@@ -50,11 +50,11 @@ def record(
     random: Callable[[int], bytes],
     commit: Sha256 | None = None,
     seen: bytes | None = None,
-    due: Mapping[str, int] | None = None,
+    due: Due | None = None,
 ) -> Checkpoint:
     """Seal one event and append its leaf, durably: when this returns, the event is in the log.
 
-    `due` stands in the clear leaf: compartments and the epochs of theirs that have to end. `seen` is
+    `due` stands in the clear leaf: epochs that have to end, and whose key got about. `seen` is
     the last checkpoint that this host keeps outside the vault, as in `Log.append`.
     """
     entry, sealed = events.leaf(event, auditors, random, commit, due)
@@ -78,13 +78,9 @@ def commits(log: Log) -> Iterator[Sha256]:
             yield leaf.commit
 
 
-def due(log: Log) -> dict[str, int]:
-    """Return the epochs that the log says have to end: compartment and epoch, the latest one named."""
-    found: dict[str, int] = {}
-    for leaf in leaves(log):
-        for name, epoch in leaf.due:
-            found[name] = max(found.get(name, 0), epoch)
-    return found
+def due(log: Log) -> tuple[Due, ...]:
+    """Return what the log says has to end, oldest first; what has ended since is in it too."""
+    return tuple(Due(epochs=leaf.due, used=leaf.used) for leaf in leaves(log) if leaf.due)
 
 
 def _sealed(folder: Folder, leaf: events.Leaf, index: int) -> bytes:

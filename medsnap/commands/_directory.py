@@ -16,7 +16,7 @@ from medsnap.commands._shared import Io
 from medsnap.commands._standing import standing
 from medsnap.commands._vault import find_keys, log_of, passphrase
 from medsnap.errors import KeyRefused
-from medsnap.model.event import Action, AuditEvent
+from medsnap.model.event import Action, AuditEvent, Due
 from medsnap.report.page import Block, Line, Tone
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ class Keeper:
     own: Keys  # who acts: his own key, else the sheet
     sheet: Keys  # what holds the root key
 
-    def authority(self, io: Io, change: str, details: tuple[tuple[str, str], ...] = ()) -> Authority:
+    def authority(
+        self, io: Io, change: str, details: tuple[tuple[str, str], ...] = (), *, quiet: bool = False
+    ) -> Authority:
         """Return the right to make one change, named so in the log, which is told before it happens."""
         from medsnap.vault.change import Authority
 
@@ -50,7 +52,20 @@ class Keeper:
             identities=tuple(identities),
             random=io.random,
             announce=self._announce(io, (("change", change), *details)),
+            due=self._due(io, quiet=quiet),
         )
+
+    def _due(self, io: Io, *, quiet: bool) -> tuple[Due, ...]:
+        """Say what a break-glass left to be ended: this change does it."""
+        from medsnap.vault.due import custodians_of, groups_of
+
+        dues = pending(self.vault, self.directory)
+        if dues and not quiet:
+            groups = ", ".join(name or "the audit log" for name in groups_of(dues))
+            gone = ", ".join(custodians_of(self.directory, dues))
+            also = f", {gone} is taken out" if gone else ""
+            io.warn(f"this change ends a break-glass: new keys for {groups}{also}")
+        return dues
 
     def refusals(
         self, io: Io, change: str, details: tuple[tuple[str, str], ...] = ()
@@ -89,6 +104,14 @@ class Keeper:
             return sum(1 for _ in store.commits(log))
 
         return announce
+
+
+def pending(vault: Path, directory: Directory) -> tuple[Due, ...]:
+    """Return what of a break-glass has not ended yet, as the log's clear leaves tell it."""
+    from medsnap.audit import store
+    from medsnap.vault.due import pending as left
+
+    return left(directory, store.due(log_of(vault, directory)))
 
 
 def keeper(io: Io, vault: Path | None, root_key_file: Path | None, key_file: Path | None) -> Keeper:

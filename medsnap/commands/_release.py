@@ -26,24 +26,25 @@ def release(io: Io, session: Session, seal: Seal, into: Path) -> None:
     gigabytes needs no memory. Raises NotFound, Tampered, CannotCreate, KeyRefused.
     """
     try:
-        session.reader.open_to(seal, _nowhere)
+        session.reader.open_to(seal, nowhere)
     except Tampered as broken:
         record(io, session, Action.OPEN_REFUSED, objects=(seal.object,), outcome=broken.id)
         raise
     record(io, session, Action.OPEN, objects=(seal.object,))
     try:
-        _write(into, lambda write: session.reader.open_to(seal, write))
+        write_beside(into, lambda write: session.reader.open_to(seal, write))
     except FileExistsError:
         raise CannotCreate("the file exists already", where=str(into)) from None
     except OSError as failure:
         raise CannotCreate(f"cannot be written: {failure.strerror}", where=str(into)) from failure
 
 
-def _nowhere(chunk: Buffer) -> None:
+def nowhere(chunk: Buffer) -> None:
+    """Keep nothing of a photo that is opened to see whether it does."""
     del chunk
 
 
-def _write(path: Path, fill: Callable[[Callable[[Buffer], object]], None]) -> None:
+def write_beside(path: Path, fill: Callable[[Callable[[Buffer], object]], None]) -> None:
     """Fill a file beside and give it its name when it is whole and durable."""
     from medsnap import disk
     from medsnap.platform import name_new

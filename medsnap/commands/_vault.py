@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ import typer
 from medsnap import __version__
 from medsnap.commands._shared import Io
 from medsnap.errors import KeyRefused
-from medsnap.model.event import Action, AuditEvent
+from medsnap.model.event import Action, AuditEvent, Due
 from medsnap.model.photo import Sha256
 
 if TYPE_CHECKING:
@@ -153,11 +153,11 @@ def log_event(
     outcome: str = "success",
     details: tuple[tuple[str, str], ...] = (),
     commit: Sha256 | None = None,
-    due: Mapping[str, int] | None = None,
+    due: Due | None = None,
 ) -> None:
     """Write an event signed with a private key; without `actor` the key's name in the directory acts.
 
-    `due` are the epochs that have to end because of it. Raises KeyRefused when the key may not log.
+    `due` says which keys have to end because of it. Raises KeyRefused when the key may not log.
     """
     from medsnap.audit import store
     from medsnap.crypto.note import Signer

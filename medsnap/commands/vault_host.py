@@ -54,10 +54,9 @@ def key(io: Io, name: Name, *, vault: VaultOption = None) -> Result:
             ) from None
         made = there
     print_ = fingerprint(made.vkey)
-    io.note(
-        f"The secret key is in {folder / host.INGEST_KEY}. Send the printed line to the keeper of the root"
-    )
-    io.note(f"key; when he adds it, his fingerprint must be this one: {print_}")
+    io.note(f"The secret key is in {folder / host.INGEST_KEY}.")
+    io.note("Send the printed line to the keeper of the root key; when he adds it, his fingerprint must be")
+    io.note(f"this one: {print_}")
     data = {"type": "request", "host": name, "vkey": made.vkey, "fingerprint": print_}
     return Result(text=f"{made.vkey}\n", data=data)
 

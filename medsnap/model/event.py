@@ -46,7 +46,7 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """Keys that others may know: the epochs that have to end (the auditors' is named ""), and whose key it was."""
+    """Keys that others may know now: the epochs that have to end, and whose key it was."""
 
-    epochs: tuple[tuple[str, int], ...]
+    epochs: tuple[tuple[str, int], ...]  # the auditors' is named ""
     used: str = ""  # a member's name

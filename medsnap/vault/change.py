@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsnap.errors import KeyRefused, Locked
+from medsnap.model.event import Due
 from medsnap.model.seal import Suite
 from medsnap.platform import kernel_lock, write_durably
 from medsnap.vault import rings
@@ -41,6 +42,7 @@ class Authority:
     identities: tuple[str, ...]
     random: Random
     announce: Callable[[Directory], int] = _nothing_logged
+    due: tuple[Due, ...] = ()  # break-glass that this change ends
 
     def __repr__(self) -> str:
         return "Authority()"

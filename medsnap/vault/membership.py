@@ -21,10 +21,10 @@ from medsnap.vault.directory import (
     CompartmentKey,
     Directory,
     Member,
-    Term,
     WriterKey,
     WriterVerb,
 )
+from medsnap.vault.due import ending, readers_of, retired
 from medsnap.vault.ids import Random
 from medsnap.vault.keys import Keys
 
@@ -66,7 +66,7 @@ def add(vault: Path, before: Directory, new: Newcomer, authority: Authority) -> 
 
         return Edit(turns=_turns(members, _opened_by(current, member), fresh=False), finish=finish)
 
-    return change(vault, before, authority, edit)
+    return change(vault, before, authority, ending(authority.due, edit))
 
 
 def add_host(vault: Path, before: Directory, name: str, vkey: str, authority: Authority) -> Directory:
@@ -84,7 +84,9 @@ def add_host(vault: Path, before: Directory, name: str, vkey: str, authority: Au
     def finish(base: Directory, _commits: int) -> Directory:
         return dataclasses.replace(base, writers=(*base.writers, writer))
 
-    return change(vault, before, authority, lambda _current: Edit(turns=(), finish=finish))
+    return change(
+        vault, before, authority, ending(authority.due, lambda _current: Edit(turns=(), finish=finish))
+    )
 
 
 def remove(vault: Path, before: Directory, name: str, authority: Authority) -> Directory:
@@ -99,14 +101,14 @@ def remove(vault: Path, before: Directory, name: str, authority: Authority) -> D
         members = tuple(m for m in current.members if m.name != name)
 
         def finish(base: Directory, commits: int) -> Directory:
-            writers = tuple(_retired(w, commits) if w.name == name else w for w in base.writers)
+            writers = tuple(retired(w, commits) if w.name == name else w for w in base.writers)
             terms = (WRITER_TERMS,) if any(w.earlier for w in writers) else ()
             requires = tuple(dict.fromkeys((*base.requires, *terms)))
             return dataclasses.replace(base, members=members, writers=writers, requires=requires)
 
         return Edit(turns=_turns(members, touched, fresh=True), finish=finish)
 
-    return change(vault, before, authority, edit)
+    return change(vault, before, authority, ending(authority.due, edit))
 
 
 def check_removal(directory: Directory, name: str) -> tuple[CompartmentKey, ...]:
@@ -143,7 +145,20 @@ def new_epoch(
     def edit(current: Directory) -> Edit:
         return Edit(turns=_turns(current.members, keys, fresh=True), finish=lambda base, _commits: base)
 
-    return change(vault, before, authority, edit)
+    return change(vault, before, authority, ending(authority.due, edit))
+
+
+def end_dues(vault: Path, before: Directory, authority: Authority, *, keep: bool = False) -> Directory:
+    """End what a break-glass left, and nothing else; with `keep` the custodian stays a member.
+
+    Raises KeyRefused, UsageError, Locked.
+    """
+    dues = tuple(dataclasses.replace(d, used="") for d in authority.due) if keep else authority.due
+
+    def edit(_current: Directory) -> Edit:
+        return Edit(turns=(), finish=lambda base, _commits: base)
+
+    return change(vault, before, authority, ending(dues, edit))
 
 
 def add_member(
@@ -222,16 +237,4 @@ def _opened_by(directory: Directory, member: Member) -> tuple[CompartmentKey, ..
 
 
 def _turns(members: Sequence[Member], keys: Iterable[CompartmentKey], *, fresh: bool) -> tuple[Turn, ...]:
-    return tuple(Turn(key=k, readers=_readers(members, k), fresh=fresh) for k in keys)
-
-
-def _readers(members: Sequence[Member], key: CompartmentKey) -> tuple[str, ...]:
-    return tuple(m.recipient for m in members if (key.name in m.compartments if key.name else m.auditor))
-
-
-def _retired(writer: WriterKey, commits: int) -> WriterKey:
-    if not writer.verbs:
-        return writer
-    return dataclasses.replace(
-        writer, verbs=(), earlier=(*writer.earlier, Term(verbs=writer.verbs, until=commits))
-    )
+    return tuple(Turn(key=k, readers=readers_of(members, k), fresh=fresh) for k in keys)

@@ -62,7 +62,8 @@ class Reader:
     """Open what the given identities may open.
 
     `order` gives the commits' hashes as the log has them, or a function that does: the log is read
-    only where something is new. Commits that it does not name come last. Problems are collected in
+    only where something is new. Commits that it does not name come last. `shut` are compartments whose
+    rings stay closed whatever the identities are. Problems are collected in
     `problems`, each once.
     """
 
@@ -73,6 +74,7 @@ class Reader:
         identities: Sequence[str],
         *,
         order: Sequence[Sha256] | Callable[[], Sequence[Sha256]] = (),
+        shut: AbstractSet[str] = frozenset(),
     ) -> None:
         self._vault, self._directory = vault, directory
         self._order = order
@@ -80,13 +82,15 @@ class Reader:
         self.problems: list[Problem] = []
         self.incomplete = False  # something that we should know could not be read
         self._ledger: erasures.Ledger | None = None
-        self._rings = self._open_rings(identities)
+        self._rings = self._open_rings(identities, shut)
         self._seals: dict[ObjectId, Seal] | None = None
         self.directory = directory
 
-    def _open_rings(self, identities: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    def _open_rings(self, identities: Sequence[str], shut: AbstractSet[str]) -> Mapping[str, tuple[str, ...]]:
         rings: dict[str, tuple[str, ...]] = {}
         for key in self._directory.compartments:
+            if key.name in shut:
+                continue
             try:
                 opened = compartment_identities(self._vault, key, identities)
             except (Tampered, InputMissing) as broken:
