@@ -23,15 +23,16 @@ from medsnap.model.receipt import Receipt
 from medsnap.model.record import RECEIPT, PhotoRow, ReceiptRow
 from medsnap.model.study import Patient, Study, Visit
 from medsnap.vault import catalogue_search as searching
+from medsnap.vault import catalogue_sights as sights
 from medsnap.vault import consents, decisions, holds
-from medsnap.vault.catalogue_intake import COUNTS, SEGMENT, Intake, lines, whole
+from medsnap.vault.catalogue_intake import COUNTS, SEGMENT, Intake, whole
 from medsnap.vault.catalogue_store import Store, building, in_memory, stored
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.entries import Entry, Filters
 from medsnap.vault.ids import Random, is_prefix
 from medsnap.vault.reader import Reader, not_found
 
-LAYOUT: Final = 3  # of the cells; another one is another key, so older files are made anew
+LAYOUT: Final = 4  # of the cells; another one is another key, so older files are made anew
 _BROKEN: Final = (sqlite3.Error, Tampered, UnicodeError)  # what SQLite makes of a damaged file
 T = TypeVar("T")
 
@@ -198,9 +199,12 @@ class Catalogue:
         """List what a policy needs to decide each photo again, in the order of their ids."""
 
         def rows(store: Store) -> list[decisions.Sighting]:
-            found = []
-            for entry, raw in _raw(store):
-                digest, _, paths = decisions.sight(raw)
+            found, opened = [], 0
+            seen: list[tuple[str, tuple[str, ...]]] = []
+            for _, entry, block, slot in searching.everything(store):
+                if block != opened:
+                    opened, seen = block, sights.of_block(store, block)
+                digest, paths = seen[slot]
                 found.append(decisions.Sighting(entry.object, entry.compartment, entry.verb, digest, paths))
             return sorted(found, key=lambda s: s.object)
 
@@ -208,13 +212,7 @@ class Catalogue:
 
     def evidences(self) -> Iterator[tuple[str, str]]:
         """Go through the evidence that sightings name: digest and canonical JSON, each once."""
-
-        def texts(store: Store) -> dict[str, bytes]:
-            blocks = [n for (n,) in store.db.execute("SELECT n FROM block ORDER BY n")]
-            found = (decisions.sight(raw) for n in blocks for raw in lines(store, n))
-            return {digest: text for digest, text, _ in found if digest}
-
-        yield from ((digest, text.decode()) for digest, text in self._ask(texts).items())
+        yield from self._ask(lambda store: list(sights.texts(store)))
 
     def decided(self, object_id: str) -> tuple[Decision, ...]:
         """Return all decisions of a photo of the caller's, in order: that of its sealing first."""
@@ -297,15 +295,6 @@ def _only(found: list[T]) -> T:
     if len(found) > 1:
         raise UsageError("several of your photos begin so", hint="give more of the id: vault ls shows it")
     return found[0]
-
-
-def _raw(store: Store) -> Iterator[tuple[Entry, bytes]]:
-    """Go through all photos with their rows as they stand in the batches; each block is opened once."""
-    opened, rows = 0, [b""]
-    for _, entry, block, slot in searching.everything(store):
-        if block != opened:
-            opened, rows = block, lines(store, block)
-        yield entry, rows[slot]
 
 
 def _photo(store: Store, found: Found) -> PhotoRow:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from medsnap.model.codec import CodecError, from_json
 from medsnap.model.record import ADD, CONSENT, HOLD, RELEASE, ReceiptRow
+from medsnap.vault import catalogue_sights as sights
 from medsnap.vault import consents, decisions, holds
 from medsnap.vault.catalogue_order import Key, Order, key_of
 from medsnap.vault.catalogue_store import Store
@@ -91,6 +92,7 @@ class Intake:
             part = fresh[start : start + BLOCK]
             self._blocks += 1
             self._store.write("block", [(self._blocks, zlib.compress(b"\n".join(r for _, _, r in part), 1))])
+            sights.write(self._store, self._blocks, (raw for _, _, raw in part))
             cells += [(n, pack(e, self._blocks, slot)) for slot, (n, e, _) in enumerate(part)]
         self._store.write("photo", cells)
         if fresh:
