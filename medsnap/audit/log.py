@@ -173,10 +173,18 @@ class Log:
         size = self.size()
         return merkle.consistency_proof(old, size, lambda level, i: self._files.node(size, level, i))
 
-    def verify(self, verifiers: Sequence[Verifier], *, witnessed: bytes | None = None) -> LogReport:
+    def verify(
+        self,
+        verifiers: Sequence[Verifier],
+        *,
+        witnessed: bytes | None = None,
+        witnesses: Sequence[Verifier] = (),
+    ) -> LogReport:
         """Recompute every hash from the entries and compare tiles, root and signature.
 
-        With an earlier checkpoint that was kept elsewhere, check that the log still begins with it.
+        With an earlier checkpoint that was kept elsewhere, check that the log still begins with it;
+        `witnesses` are further keys that may have signed that one: those retired since. It can only
+        confirm what the log holds, so a thief of such a key gains nothing.
         Raises Tampered with file and entry; KeyRefused when the outside checkpoint has no known
         signature.
         """
@@ -189,7 +197,7 @@ class Log:
             head = self._own(heads.parse(note, verifiers))
         except (KeyRefused, Malformed) as problem:
             raise Tampered(problem.message, where="log/checkpoint") from None
-        earlier = self._outside(witnessed, verifiers) if witnessed is not None else None
+        earlier = self._outside(witnessed, [*verifiers, *witnesses]) if witnessed is not None else None
         if earlier and earlier.size > head.size:
             raise Tampered(
                 f"the log was cut: it has {head.size} entries, the outside checkpoint covers {earlier.size}",

@@ -122,7 +122,8 @@ def _verified(log: Log, trust: _Trust, given: Outside | None) -> _Verified:
     from medsnap.crypto.note import Verifier
 
     verifiers = [Verifier.parse(k) for k in trust.directory.log_vkeys]
-    report = log.verify(verifiers, witnessed=given.note if given else None)
+    ever = [Verifier.parse(k) for k in trust.directory.log_vkeys_ever]
+    report = log.verify(verifiers, witnessed=given.note if given else None, witnesses=ever)
     remembered = _remembered(log, verifiers, trust.folder)
     return _Verified(report=report, sealed=store.check(log), remembered=remembered)
 

@@ -155,6 +155,12 @@ class Directory:
         return tuple(w.vkey for w in self.writers if WriterVerb.LOG in w.verbs)
 
     @property
+    def log_vkeys_ever(self) -> tuple[str, ...]:
+        """Keys that may sign checkpoints, or once might: good for one that was kept outside since."""
+        once = (w.vkey for w in self.writers if any(WriterVerb.LOG in term.verbs for term in w.earlier))
+        return tuple(dict.fromkeys((*self.log_vkeys, *once)))
+
+    @property
     def auditors_key(self) -> CompartmentKey:
         """The auditors' key and ring in the shape of a compartment's; its name is empty."""
         return CompartmentKey(
