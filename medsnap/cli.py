@@ -63,6 +63,7 @@ TABLE: tuple[Entry | Group, ...] = (
             Entry("test", "Prove that two sheets open what they should.", "medsnap.commands.vault_recovery:test"),
             Entry("combine", "Make a key file of two sheets.", "medsnap.commands.vault_recovery:combine"),
             Entry("sheets", "Split the one recovery file into sheets.", "medsnap.commands.vault_recovery:sheets"),
+            Entry("renew", "New sheets, and keys that old ones never open.", "medsnap.commands.vault_recovery_renew:renew"),
         )),
         Entry("rotate", "Begin a new epoch of a locked group's key.", "medsnap.commands.vault_rotate:rotate"),
     )),

@@ -55,6 +55,7 @@ class Turn:
     key: CompartmentKey  # that of the auditors has an empty name
     readers: tuple[str, ...]  # recipients of members; recovery is added
     fresh: bool
+    recovery: str = ""  # its recipient, where it is another one than the directory's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +161,8 @@ def _turned(
         )
     label = f"compartment {key.name}" if key.name else "the auditors"
     text = rings.ring_text(directory.vault, label, identities)
-    data, digest = rings.wrap(text, [*turn.readers, directory.recovery_of(key.name)], random=authority.random)
+    recovery = turn.recovery or directory.recovery_of(key.name)
+    data, digest = rings.wrap(text, [*turn.readers, recovery], random=authority.random)
     file = f"{random_id(authority.random)}.age"
     write_new(vault / "keys" / file, data)
     key = dataclasses.replace(key, ring=file, ring_sha256=digest)

@@ -52,7 +52,8 @@ def ending(dues: Sequence[Due], edit: Callable[[Directory], Edit]) -> Callable[[
         turns = {turn.key.name: turn for turn in wanted.turns}
         for name in (*groups_of(left), *_opened(current, gone)):
             key = _key(current, name)
-            turns[name] = Turn(key=key, readers=readers_of(members, key), fresh=True)
+            old = turns.get(name, Turn(key=key, readers=(), fresh=True))
+            turns[name] = dataclasses.replace(old, readers=readers_of(members, key), fresh=True)
         lost = {m.recipient for m in current.members if m.name in gone}
         kept = tuple(
             dataclasses.replace(t, readers=tuple(r for r in t.readers if r not in lost))

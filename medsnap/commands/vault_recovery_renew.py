@@ -1,0 +1,105 @@
+"""`medsnap vault recovery renew`: new sheets, and new keys that the old ones never open."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medsnap.commands._directory import RootKeyOption, keeper, remember, unconfirmed
+from medsnap.commands._recovery import FormOption, SheetForm, read_back, sheet_file, write_sheets
+from medsnap.commands._shared import Io, Result, command
+from medsnap.commands._vault import KeyOption, VaultOption
+from medsnap.errors import UsageError
+from medsnap.report.page import Block, Facts, Line, Tone
+
+if TYPE_CHECKING:
+    from medsnap.commands._directory import Keeper
+    from medsnap.vault.directory import Directory
+    from medsnap.vault.renewal import Renewal
+    from medsnap.vault.sheets import Sheet
+
+
+@command(output=False)
+def renew(
+    io: Io,
+    folder: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the new sheets go.")],
+    *,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SET", help="recovery or recovery-closed; repeat it."),
+    ] = None,
+    compartment_never: Annotated[
+        list[str] | None,
+        typer.Option("--compartment-never", metavar="GROUP", help="Close this group to break-glass as well."),
+    ] = None,
+    form: FormOption = SheetForm.HTML,
+    root_key_file: RootKeyOption = None,
+    vault: VaultOption = None,
+    key_file: KeyOption = None,
+) -> Result:
+    """Make new recovery sheets: after one was lost or seen, or when a group is to be closed to break-glass.
+
+    Each locked group of the set begins a new epoch, wrapped to the new sheets only. Photos sealed before
+    still open with two old sheets for whoever copied the vault. It needs the root key and a key that opens
+    these groups. The root's own sheets stay: every host has pinned it.
+
+    Examples:
+
+      medsnap vault recovery renew --set recovery -o /media/stick --root-key-file root.key
+
+      medsnap vault recovery renew --compartment-never intimate -o /media/stick --root-key-file root.key
+    """
+    from medsnap.vault import renewal
+    from medsnap.vault.confirmed import confirmations
+
+    if not sets and not compartment_never:
+        raise UsageError("nothing to renew was named", hint="give --set, or --compartment-never")
+    by = keeper(io, vault, root_key_file, key_file)
+    new = renewal.prepare(by.directory, sets or (), compartment_never or (), io.random)
+    kinds = new.secrets.kinds
+    authority = by.authority(io, "recovery-renew", (("sets", " ".join(kinds)),))
+    made = _write(io, folder, by, new, form)
+    try:
+        after = renewal.renew(by.vault, by.directory, new, authority)
+    except BaseException:
+        for sheet in made:  # these secrets never came into force
+            with contextlib.suppress(OSError):
+                sheet_file(folder, sheet, form).unlink()
+        raise
+    remember(io, by, after)
+    page: list[Block] = [
+        Line(f"The new sheets are in force (directory {after.version}); burn the old ones.", Tone.GOOD),
+        Facts(
+            (
+                ("sheets", f"{folder}: {len(made)}, of {', '.join(kinds)}; any two of a set are needed"),
+                ("closed to break-glass", ", ".join(after.closed) or "-"),
+            )
+        ),
+        Line("Photos sealed before still open with two of the old sheets, for whoever copied the vault."),
+    ]
+    page += unconfirmed(confirmations(by.vault, after))
+    files = [str(sheet_file(folder, sheet, form)) for sheet in made]
+    return Result(page=tuple(page), data=_data(after, files, kinds))
+
+
+def _data(after: Directory, files: list[str], kinds: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "type": "recovery-renewed",
+        "sheets": files,
+        "sets": list(kinds),
+        "closed": list(after.closed),
+        "directory": after.version,
+    }
+
+
+def _write(io: Io, folder: Path, by: Keeper, new: Renewal, form: SheetForm) -> list[Sheet]:
+    """Write the sheets and read them back before anything depends on them."""
+    from medsnap.vault import renewal
+
+    target = renewal.planned(by.directory, new)
+    made = write_sheets(io, folder, new.secrets, target, form)
+    read_back(io, folder, made, target, form)
+    return made
