@@ -43,6 +43,14 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("check", "Verify every seal and digest; needs no keys.", "medsnap.commands.vault_check:check"),
         Entry("copy", "Copy a vault, verified; later only what is new.", "medsnap.commands.vault_copy:copy"),
         Entry("restore-test", "Open all of a copy with the recovery sheet alone.", "medsnap.commands.vault_copy:restore_test"),
+        Entry("expire", "What the policy keeps no longer: a plan, then its removal.", "medsnap.commands.vault_expire:expire"),
+        Entry("erase", "Erase photos for good, on request; held ones are refused.", "medsnap.commands.vault_erase:erase"),
+        Entry("ledger", "What was erased; write it to keep outside the vault.", "medsnap.commands.vault_ledger:ledger"),
+        Group("legal-hold", "Photos that nobody may expire or erase.", (
+            Entry("add", "Put photos, or all of a patient, on hold.", "medsnap.commands.vault_hold:add"),
+            Entry("ls", "List the holds.", "medsnap.commands.vault_hold:ls"),
+            Entry("release", "End a hold.", "medsnap.commands.vault_hold:release"),
+        )),
         Entry("reindex", "Make your catalogue anew from the batches.", "medsnap.commands.vault_reindex:reindex"),
         Entry("trust", "Pin a vault's root on this host, for ingest.", "medsnap.commands.vault:trust"),
         Group("member", "Who may open what: add, remove, list members.", (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
 from medsnap.model.carrier import CarrierAction, CarrierKind
 from medsnap.model.decision import DeviceClass, Verb
 from medsnap.model.record import PhotoRow
 from medsnap.policy.auditing import Answer, Audited, Case, Opened, Verdict, judge, photos_said
-from medsnap.policy.kinds import Unreadable, keep_for
+from medsnap.policy.retention import length_of, retention
 
 
 def scrubbed(case: Case) -> Answer:
@@ -53,7 +53,7 @@ def off_the_device(case: Case) -> Answer:
     if case.dumped is None:
         words = "no later dump was compared with what is filed"
         return Answer(verdict=Verdict.NOT_YET, found=words, todo="name a device or its dump with --dump DIR")
-    within = _length(_said(case, "off_the_device_within"))
+    within = length_of(_said(case, "off_the_device_within"))
     still = [p for p in case.photos if p.row.source_sha256 in case.dumped]
     late = [p.object for p in still if within and case.now - datetime.fromisoformat(p.row.at) > within]
     todo = "delete them on the device: they are filed"
@@ -137,38 +137,8 @@ def nothing_destroyed(case: Case) -> Answer:
 
 def _past(case: Case, photo: Audited) -> bool:
     """Say whether the policy's time for a photo is over; unknown, and it is not."""
-    keep, row = _said(case, "keep"), photo.row
-    if _length(keep) is None or row.decision.verb is Verb.SAFEGUARD:
-        return False
-    ends = _after(datetime.fromisoformat(row.match.captured_at or row.at).date(), keep)
-    until = _said(case, "minors_until_age")
-    if until:
-        born = row.match.patient.birth_date if row.match.patient else None
-        if born is None:
-            return False  # the birthday that may bind it is not known
-        ends = max(ends, _birthday(born, int(until)))
-    return case.now.date() > ends
-
-
-def _length(words: str) -> timedelta | None:
-    """Return a time of the policy; None for "for ever", for none, and for what cannot be read."""
-    try:
-        return keep_for(words).length
-    except Unreadable:
-        return None
-
-
-def _after(start: date, words: str) -> date:
-    """Add a time to a day; years by the calendar, so that no leap day is lost."""
-    number, _, unit = words.partition(" ")
-    if unit.startswith("year"):
-        return _birthday(start, int(number))
-    return start + (_length(words) or timedelta())
-
-
-def _birthday(born: date, age: int) -> date:
-    leap = (born.month, born.day) == (2, 29)
-    return date(born.year + age, 3, 1) if leap else born.replace(year=born.year + age)
+    until = retention(case.policy).term(photo.row).until
+    return until is not None and case.now.date() > until
 
 
 def _said(case: Case, key: str) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from medsnap.model.codec import from_json, to_json
-from medsnap.model.record import HOLD, HoldRow, ReleaseRow
-from medsnap.vault.entries import Entry
+from medsnap.model.record import HOLD, HoldRow, PhotoRow, ReleaseRow
 
 NAME: Final = "hold"  # what these events lie beside in the catalogue; no photo's id
 
@@ -20,13 +19,14 @@ class Hold:
     row: HoldRow
     release: ReleaseRow | None = None
 
-    def binds(self, entry: Entry) -> bool:
+    def binds(self, photo: PhotoRow) -> bool:
         """Say whether this hold, still standing, is on a photo. A number without its issuer means any."""
         if self.release is not None:
             return False
         if self.row.object is not None:
-            return self.row.object == entry.object
-        return self.row.mrn == entry.mrn and self.row.issuer in ("", entry.issuer)
+            return self.row.object == photo.seal.object
+        patient = photo.match.patient
+        return patient is not None and self.row.mrn == patient.mrn and self.row.issuer in ("", patient.issuer)
 
 
 def checked(event: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +51,6 @@ def standing(events: Iterable[dict[str, Any]]) -> tuple[Hold, ...]:
     return tuple(Hold(row=row, release=releases.get(row.id)) for row in found)
 
 
-def binding(holds: Iterable[Hold], entry: Entry) -> tuple[Hold, ...]:
+def binding(holds: Iterable[Hold], photo: PhotoRow) -> tuple[Hold, ...]:
     """Return the holds that are on a photo."""
-    return tuple(hold for hold in holds if hold.binds(entry))
+    return tuple(hold for hold in holds if hold.binds(photo))

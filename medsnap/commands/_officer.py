@@ -1,0 +1,154 @@
+"""What commands of officers share: the right, the lock, what was cut off, and which photos are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medsnap.commands._shared import Io
+from medsnap.commands._vault import log_of, member, record
+from medsnap.errors import KeyRefused, Tampered, UsageError
+from medsnap.model.event import Action
+
+if TYPE_CHECKING:
+    from medsnap.model.photo import ObjectId
+    from medsnap.model.record import PhotoRow
+    from medsnap.vault.directory import WriterVerb
+    from medsnap.vault.erasure import Officer
+    from medsnap.vault.session import Session
+
+_MOST = 200  # characters of a reason
+
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept sealed. No names of patients.")
+]
+PatientOption = Annotated[
+    str | None, typer.Option("--patient", metavar="MRN", help="All photos of this patient's number.")
+]
+IssuerOption = Annotated[
+    str, typer.Option("--issuer", metavar="OID|URI", help="Who gave the patient's number.")
+]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Photos, as vault ls names them.")]
+
+
+def need(session: Session, verb: WriterVerb) -> None:
+    """Refuse a key without the right, before anything is looked up. Raises KeyRefused."""
+    from medsnap.crypto.note import Signer
+
+    vkey = Signer.parse_private(session.keys.signer).vkey if session.keys.signer else ""
+    writer = session.directory.writer(vkey)
+    if writer is None or verb not in writer.verbs:
+        raise KeyRefused(
+            f"the vault's directory does not let this key '{verb}'",
+            hint=f"the keeper of the root key gives the verb: medsnap vault member add … --verb {verb}",
+        )
+
+
+def reason(text: str, *numbers: str | None) -> str:
+    """Check why something is done. Raises UsageError for none, a long one, one with the patient's number."""
+    said = " ".join(text.split())
+    if not said or len(said) > _MOST or not said.isprintable():
+        raise UsageError(f"--reason needs a text of at most {_MOST} characters")
+    if any(number and number in said for number in numbers):
+        raise UsageError(
+            "the patient's number must not stand in the reason", hint="the log names photos by id"
+        )
+    return said
+
+
+@contextmanager
+def removing(io: Io, vault: Path | None, key_file: Path | None, verb: WriterVerb) -> Iterator[Session]:
+    """Open a session in which photos may be removed: nobody else at work, what was cut off finished.
+
+    A dry run takes no lock and finishes nothing. Raises KeyRefused, Locked, Tampered when a part of the
+    catalogue cannot be read: a hold may stand in it.
+    """
+    from medsnap.vault import directory, erasure
+
+    place = io.need(vault, "vault", "--vault")
+    directory.load(place)
+    with ExitStack() as held:
+        if not io.dry_run:
+            with member(io, place, key_file) as session:
+                need(session, verb)
+            held.enter_context(erasure.alone(place))
+            if erasure.unfinished(place):
+                with member(io, place, key_file) as session:
+                    need(session, verb)
+                    for done in erasure.finish(place, session.directory, officer(io, session, verb, ())):
+                        io.warn(f"an erasure that was cut off is finished now: {done.erasure.erasure}")
+        session = held.enter_context(member(io, place, key_file))
+        need(session, verb)
+        if session.reader.incomplete:
+            raise Tampered(
+                "a part of the catalogue cannot be read, and a legal hold may stand in it",
+                hint="medsnap vault check names it; put it back from a copy of the vault",
+            )
+        yield session
+
+
+def officer(io: Io, session: Session, verb: WriterVerb, details: tuple[tuple[str, str], ...]) -> Officer:
+    """Make the officer of a session: what he removes goes into the log with these details."""
+    from medsnap.audit import store
+    from medsnap.crypto.note import Signer
+    from medsnap.vault.directory import WriterVerb as Verb
+    from medsnap.vault.erasure import Officer
+
+    action = Action.EXPIRE if verb is Verb.EXPIRE else Action.ERASE
+    return Officer(
+        signer=Signer.parse_private(session.keys.signer),
+        verb=verb,
+        random=io.random,
+        log=lambda sha256, ids: record(io, session, action, objects=ids, details=details, commit=sha256),
+        logged=lambda: set(store.commits(log_of(session.vault, session.directory))),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meant:
+    """What was typed: photos by their ids, or all of a patient."""
+
+    ids: tuple[str, ...]
+    patient: str | None
+    issuer: str
+
+    def check(self) -> None:
+        """Raise UsageError unless it is one of both."""
+        if bool(self.ids) == (self.patient is not None):
+            raise UsageError("name photos by their ids, or --patient", hint="medsnap vault ls shows the ids")
+
+
+def chosen(session: Session, meant: Meant) -> list[PhotoRow]:
+    """Return the photos that are meant, of those that exist for this member. Raises NotFound, UsageError."""
+    from medsnap.match import consents
+
+    meant.check()
+    if meant.patient is None:
+        found = [session.catalogue.photo(one, session.roles) for one in meant.ids]
+        return list({row.seal.object: row for row in found}.values())
+    by = consents.issuer(meant.issuer) if meant.issuer else None
+    wanted = replace(session.known, mrn=consents.number(meant.patient), issuer=by)
+    return session.catalogue.photos(wanted)
+
+
+def parts(row: PhotoRow) -> tuple[ObjectId, ...]:
+    """Return the objects of a photo: its own and its clips'."""
+    clips = (c.seal.object for c in row.companions if c.seal is not None)
+    return (row.seal.object, *clips)
+
+
+def erased_by_me(session: Session, ids: Sequence[str]) -> tuple[str, ...]:
+    """Return which of these full ids this key has erased before: running it again is no error."""
+    from medsnap.crypto.note import Signer
+
+    vkey = Signer.parse_private(session.keys.signer).vkey if session.keys.signer else ""
+    mine = {o.object for n in session.reader.ledger.notes if n.writer.vkey == vkey for o in n.erasure.objects}
+    return tuple(one for one in ids if one in mine)
+
+
+__all__ = ["chosen", "erased_by_me", "need", "officer", "parts", "reason", "removing"]
