@@ -35,8 +35,11 @@ def note(
     outcome: str = "success",
     objects: tuple[str, ...] = (),
     details: tuple[tuple[str, str], ...] = (),
+    host: bool = True,
 ) -> bool:
     """Write an event with the first key that may; says whether there was one.
+
+    The ingest host's own key comes last, and only with `host`.
 
     A log that nobody has ever appended to here is a copy's: an entry of its own would part it from
     the vault's for good, so there is none. What hinders it is warned of and stops nothing.
@@ -45,7 +48,7 @@ def note(
     from medsnap.platform import write_durably
     from medsnap.vault.host import CHECKPOINT
 
-    signer = _signer(io, directory, keys)
+    signer = _signer(io, directory, keys, host=host)
     if signer is None or not (vault / "log" / "lock").exists():
         return False
     writer = directory.writer(signer.vkey)
@@ -81,7 +84,7 @@ def _why(hindered: MedsnapError | OSError) -> str:
     return hindered.message if isinstance(hindered, MedsnapError) else str(hindered.strerror)
 
 
-def _signer(io: Io, directory: Directory, keys: Sequence[Keys | None]) -> Signer | None:
+def _signer(io: Io, directory: Directory, keys: Sequence[Keys | None], *, host: bool) -> Signer | None:
     """Return the first key that may write: of the persons at hand, else this ingest host's own."""
     from medsnap.crypto.note import Signer
     from medsnap.platform import too_open
@@ -90,7 +93,7 @@ def _signer(io: Io, directory: Directory, keys: Sequence[Keys | None]) -> Signer
     texts = [one.signer for one in keys if one is not None and one.signer]
     path = io.settings.state / directory.vault / INGEST_KEY
     with contextlib.suppress(OSError):
-        if path.is_file() and not too_open(path):
+        if host and path.is_file() and not too_open(path):
             texts.append(path.read_text("ascii", "replace").strip())
     for text in texts:
         with contextlib.suppress(MedsnapError):

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands import _in_force, _photos, _reread
+from medsnap.commands import _in_force, _photos, _reread, _span
 from medsnap.commands._shared import Format, Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, log_of, member
-from medsnap.errors import Exit, MedsnapError
+from medsnap.errors import Exit, MedsnapError, UsageError
 from medsnap.report.page import Block, Line, Table, Tone
 
 if TYPE_CHECKING:
+    from medsnap.commands._access import Question
     from medsnap.policy import Policy
     from medsnap.policy.audit_rules import AuditRule
     from medsnap.policy.auditing import Answer, Case
@@ -58,13 +59,28 @@ def report(
         list[Path] | None,
         typer.Option("--sent", metavar="DIR", help="A target's folder: read again what left."),
     ] = None,
+    patient: Annotated[
+        str | None, typer.Option("--patient", metavar="MRN", help="Who saw this patient's photos, who could.")
+    ] = None,
+    person: Annotated[
+        str, typer.Option("--member", metavar="NAME", help="What this member saw, could and sent.")
+    ] = "",
+    as_of: Annotated[
+        str, typer.Option("--as-of", metavar="DAY", help="Only of this day: who could open what on it.")
+    ] = "",
+    period: Annotated[
+        str, typer.Option("--period", metavar="FROM..TO", help="Only of these days, both included.")
+    ] = "",
     key_file: KeyOption = None,
 ) -> Result:
-    """Check every rule that a tool can check, over what your key opens of a vault. Changes nothing.
+    """Check every rule that a tool can check over a vault; or tell who saw, who could, and what left.
 
-    With -o FILE.html a page to print. What was not looked at says "not yet" and what it needs, and is
-    never "ok". --sample opens photos chosen by the day and the vault; the log says which. Exit 1 when
-    a rule is violated.
+    Rules: what was not looked at says "not yet" and what it needs, and is never "ok". --sample opens
+    photos chosen by the day and the vault; the log says which. Exit 1 when a rule is violated.
+
+    Access: with --patient, --member, --as-of or --period, out of the log and the receipts. It takes an
+    auditor's key, and that it was asked is itself an entry of the log. A patient's photos are found as
+    far as your key opens. With -o FILE.html either is a page to print.
 
     Examples:
 
@@ -75,7 +91,16 @@ def report(
       medsnap audit report --vault /srv/vault --policy hospital.yaml --sample 50 --dump /mnt/tablet
 
       medsnap audit report --vault /srv/vault --policy hospital.yaml --sent /srv/to-ehr --format junit
+
+      medsnap audit report --patient 4711 --period 2026-03-01..2026-03-31 --vault /srv/vault -o 4711.html
+
+      medsnap audit report --as-of 2026-03-10 --vault /srv/vault --key-file auditor.key --format json
     """
+    span = _span.span(as_of, period)
+    if patient is not None or person or span is not None:
+        if policy is not None or sample is not None or dump or sent:
+            raise UsageError("rules and access are two reports", hint="run it once for each")
+        return _access_report(io, vault, key_file, _span.question(patient, person, span))
     from medsnap.policy.audit_rules import audit
     from medsnap.policy.auditing import Verdict
 
@@ -102,6 +127,14 @@ def report(
     else:
         page = _page(notes, ordered, answers)
     return Result(page=page, data=data, exit=code, records="rules", listing=_listing(case.policy, answers))
+
+
+def _access_report(io: Io, vault: Path | None, key_file: Path | None, question: Question) -> Result:
+    from medsnap.commands import _access, _access_page
+
+    if io.format in (Format.SARIF, Format.JUNIT):
+        raise UsageError("a report of access lists no findings", hint="use human, json or ndjson")
+    return _access_page.result(io, _access.ask(io, vault, key_file, question))
 
 
 def _case(io: Io, session: Session, file: Path, beside: _Beside) -> Case:

@@ -1,0 +1,258 @@
+"""What an auditor asks of access: gathered from the log, and from the catalogue as far as his key opens."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medsnap.commands import _standing
+from medsnap.commands._noted import note
+from medsnap.commands._shared import Io
+from medsnap.commands._vault import find_keys, log_of, member
+from medsnap.errors import KeyRefused, MedsnapError
+from medsnap.model.consent import named
+from medsnap.model.event import Action
+
+if TYPE_CHECKING:
+    from medsnap.audit.access import Opened, Right, Sending, Sight, Span
+    from medsnap.model.record import PhotoRow
+    from medsnap.vault.directory import Directory
+    from medsnap.vault.keys import Keys
+    from medsnap.vault.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Of whom and when it is asked; empty fields ask of everybody and always."""
+
+    span: Span
+    patient: str | None = None
+    person: str = ""
+
+    @property
+    def words(self) -> str:
+        """Say in one word what was asked for, for the log: never a patient's number."""
+        return "patient" if self.patient is not None else "member" if self.person else "period"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A photo that left: from its receipt, else from the log, which knows neither target nor purpose."""
+
+    at: str
+    who: str
+    object: str
+    target: str
+    purpose: str
+    form: str
+    state: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Access:
+    """All that was found; `photos` of a patient, None when no patient was asked for."""
+
+    question: Question
+    photos: tuple[PhotoRow, ...] | None
+    sights: tuple[Sight, ...] = ()
+    rights: tuple[Right, ...] = ()
+    left: tuple[Left, ...] = ()
+    sealed: int = 0  # events that the key does not open
+    broken: str = ""  # what is wrong with the log
+    differs: bool = False  # the log's last word on members is not what the directory says
+    untold: tuple[int, ...] = ()  # versions of the directory without a word on who could
+    begins: str = ""  # since when the log tells who could
+    receipts: bool = False  # whether the catalogue was open
+    groups: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Auditor:
+    """Who asks: the vault, its verified directory, his keys."""
+
+    vault: Path
+    directory: Directory
+    keys: Keys
+
+
+def ask(io: Io, vault: Path | None, key_file: Path | None, question: Question) -> Access:
+    """Answer a question out of log and catalogue; that it was asked is an event before the answer.
+
+    Raises KeyRefused for a key that is no auditor's or cannot write to the log.
+    """
+    from medsnap.vault import session as sessions
+
+    place = io.need(vault, "vault", "--vault")
+    keys = find_keys(io, place, key_file)
+    cache = sessions.member_cache(io.settings.cache, _vault_id(place), keys)
+    directory = sessions.trusted(place, keys, state=io.settings.state, cache=cache)
+    identities = _auditor(place, directory, keys)
+    with contextlib.ExitStack() as stack:
+        session = _session(io, stack, place, key_file, needed=question.patient is not None)
+        photos = _photos(session, question) if session is not None else None
+        _say_first(io, _Auditor(vault=place, directory=directory, keys=keys), question, photos)
+        entries, sealed = _entries(place, directory, identities)
+        found = _found(question, directory, entries, photos)
+        found.sealed, found.broken = sealed, _broken(place, directory)
+        if session is not None:
+            found.receipts, found.groups = True, session.reader.compartments
+        found.left = tuple(_left(question, session, entries, photos))
+    return found
+
+
+def _vault_id(place: Path) -> str:
+    from medsnap.vault import directory
+
+    return directory.load(place).directory.vault
+
+
+def _auditor(place: Path, directory: Directory, keys: Keys) -> tuple[str, ...]:
+    from medsnap.vault import rings
+
+    ring = place / "keys" / directory.auditors_ring
+    found = rings.unwrap(ring, directory.auditors_ring_sha256, keys.identities)
+    if not found:
+        raise KeyRefused(
+            "this key does not open the log's events",
+            hint="it takes a member added with --auditor: medsnap vault member add … --auditor",
+        )
+    return found
+
+
+def _session(
+    io: Io, stack: contextlib.ExitStack, place: Path, key_file: Path | None, *, needed: bool
+) -> Session | None:
+    """Open the catalogue; an auditor without a locked group has none, and needs none but for a patient."""
+    try:
+        return stack.enter_context(member(io, place, key_file))
+    except KeyRefused:
+        if needed:
+            raise
+        return None
+
+
+def _photos(session: Session, question: Question) -> tuple[PhotoRow, ...]:
+    """Find the photos through the caller's own catalogue: hidden and absent are alike.
+
+    No role binds an auditor (amendment 8), and whoever comes here has opened the auditors' ring.
+    """
+    from medsnap.vault.entries import Filters
+
+    return tuple(session.catalogue.photos(Filters(mrn=question.patient)))
+
+
+def _say_first(io: Io, by: _Auditor, question: Question, photos: tuple[PhotoRow, ...] | None) -> None:
+    """Write that it is asked. Raises KeyRefused where it could be written and this key may not."""
+    asked = question.patient is not None and photos is not None
+    ids = tuple(row.seal.object for row in photos or ()) if asked else ()
+    details = (("for", question.words), *((("member", question.person),) if question.person else ()))
+    if note(io, by.vault, by.directory, [by.keys], Action.REPORT, objects=ids, details=details, host=False):
+        return
+    if not (by.vault / "log" / "lock").exists():
+        io.note("this is a copy of a vault: that you looked is not written into its log")
+        return
+    raise KeyRefused(
+        "this key may not write to the audit log, so that you looked could not be logged",
+        hint="the keeper of the root key gives the verb 'log'",
+    )
+
+
+def _entries(
+    place: Path, directory: Directory, identities: tuple[str, ...]
+) -> tuple[tuple[Opened, ...], int]:
+    from medsnap.audit import store
+    from medsnap.audit.access import Opened
+    from medsnap.model.event import AuditEvent
+
+    opened, sealed = [], 0
+    for index, event in enumerate(store.read_events(log_of(place, directory), identities)):
+        if isinstance(event, AuditEvent):
+            opened.append(Opened(index=index, event=event))
+        else:
+            sealed += 1
+    return tuple(opened), sealed
+
+
+def _found(
+    question: Question,
+    directory: Directory,
+    entries: tuple[Opened, ...],
+    photos: tuple[PhotoRow, ...] | None,
+) -> Access:
+    from medsnap.audit import access
+
+    known = access.versions(entries, directory.version)
+    rights = access.rights(known, question.span, who=question.person)
+    asked = photos if question.patient is not None else None
+    objects = frozenset(row.seal.object for row in asked) if asked is not None else None
+    sights = tuple(access.sights(entries, question.span, who=question.person, objects=objects))
+    if asked is not None:
+        groups = {row.seal.compartment for row in asked}
+        rights = tuple(r for r in rights if groups & set(r.can.groups))
+        sights = sights if asked else ()
+    last = known[-1] if known and known[-1].number == directory.version else None
+    return Access(
+        question=question,
+        photos=asked,
+        sights=sights,
+        rights=rights,
+        differs=last is not None and set(last.members) != set(_standing.members(directory)),
+        untold=access.missing(known, directory.version),
+        begins=known[0].at if known else "",
+    )
+
+
+def _broken(place: Path, directory: Directory) -> str:
+    from medsnap.crypto.note import Verifier
+
+    try:
+        log_of(place, directory).verify([Verifier.parse(key) for key in directory.log_vkeys])
+    except MedsnapError as problem:
+        return problem.message
+    return ""
+
+
+def _left(
+    question: Question,
+    session: Session | None,
+    entries: tuple[Opened, ...],
+    photos: tuple[PhotoRow, ...] | None,
+) -> Iterator[Left]:
+    from medsnap.audit import access
+
+    everything = tuple(access.sendings(entries, access.Span()))
+    if session is None:
+        wanted = access.sendings(entries, question.span, who=question.person)
+        for sending in wanted:
+            for name in sending.objects:
+                yield Left(at=sending.at, who=sending.who, object=name, target="", purpose="",
+                           form=sending.form, state="begun")  # fmt: skip
+        return
+    senders = _senders(everything)
+    ingested = {name: e.who for e in entries if e.event.action is Action.INGEST for name in e.event.objects}
+    rows = [
+        Left(at=r.at, who=_by(senders, ingested, r.object, r.at), object=r.object, target=r.target,
+             purpose=named(r.purpose), form=r.kind, state=r.state)
+        for row in photos or () for r in session.catalogue.receipts(row.seal.object)
+    ]  # fmt: skip
+    yield from sorted(
+        (r for r in rows if question.span.holds(r.at[:10]) and question.person in ("", r.who)),
+        key=lambda r: (r.at, r.object, r.target),
+    )
+
+
+def _senders(everything: tuple[Sending, ...]) -> dict[str, list[Sending]]:
+    found: dict[str, list[Sending]] = {}
+    for sending in everything:
+        for name in sending.objects:
+            found.setdefault(name, []).append(sending)
+    return found
+
+
+def _by(senders: Mapping[str, list[Sending]], ingested: Mapping[str, str], name: str, at: str) -> str:
+    """Say who sent a photo: whoever last began to before its receipt, else the run that took it in."""
+    before = [sending.who for sending in senders.get(name, []) if sending.at <= at]
+    return before[-1] if before else ingested.get(name, "")
