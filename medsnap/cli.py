@@ -108,6 +108,7 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("ls", "List events.", "medsnap.commands.audit:ls"),
         Entry("checkpoint", "Write the checkpoint that is to be kept elsewhere.", "medsnap.commands.audit_checkpoint:checkpoint"),
         Entry("proof", "Prove an entry to people who have not got the log.", "medsnap.commands.audit_proof:proof"),
+        Entry("export", "Write the events as FHIR AuditEvents.", "medsnap.commands.audit_export:export"),
         Entry("report", "Every rule that a tool can check, as a table or a page.", "medsnap.commands.audit_report:report"),
     )),
     Entry("doctor", "Versions, settings and their origin, keys, models, what is missing.", "medsnap.commands.doctor:doctor"),

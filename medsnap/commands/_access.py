@@ -70,7 +70,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Auditor:
+class Auditor:
     """Who asks: the vault, its verified directory, his keys."""
 
     vault: Path
@@ -83,37 +83,42 @@ def ask(io: Io, vault: Path | None, key_file: Path | None, question: Question) -
 
     Raises KeyRefused for a key that is no auditor's or cannot write to the log.
     """
-    from medsnap.vault import session as sessions
 
     place = io.need(vault, "vault", "--vault")
-    keys = find_keys(io, place, key_file)
-    cache = sessions.member_cache(io.settings.cache, _vault_id(place), keys)
-    directory = sessions.trusted(place, keys, state=io.settings.state, cache=cache)
-    identities = _auditor(place, directory, keys)
+    by = trusted(io, place, key_file)
+    identities = auditor(by)
     with contextlib.ExitStack() as stack:
         session = _session(io, stack, place, key_file, needed=question.patient is not None)
         photos = _photos(session, question) if session is not None else None
-        _say_first(io, _Auditor(vault=place, directory=directory, keys=keys), question, photos)
-        entries, sealed = _entries(place, directory, identities)
-        found = _found(question, directory, entries, photos)
-        found.sealed, found.broken = sealed, _broken(place, directory)
+        asked = photos if question.patient is not None else None
+        who = (("member", question.person),) if question.person else ()
+        say_first(io, by, (("for", question.words), *who), tuple(r.seal.object for r in asked or ()))
+        entries, sealed = _entries(place, by.directory, identities)
+        found = _found(question, by.directory, entries, photos)
+        found.sealed, found.broken = sealed, _broken(place, by.directory)
         if session is not None:
             found.receipts, found.groups = True, session.reader.compartments
         found.left = tuple(_left(question, session, entries, photos))
     return found
 
 
-def _vault_id(place: Path) -> str:
-    from medsnap.vault import directory
+def trusted(io: Io, place: Path, key_file: Path | None) -> Auditor:
+    """Find the caller's keys and verify the directory by them. Raises KeyRefused."""
+    from medsnap.vault import directory as directories
+    from medsnap.vault import session as sessions
 
-    return directory.load(place).directory.vault
+    keys = find_keys(io, place, key_file)
+    cache = sessions.member_cache(io.settings.cache, directories.load(place).directory.vault, keys)
+    directory = sessions.trusted(place, keys, state=io.settings.state, cache=cache)
+    return Auditor(vault=place, directory=directory, keys=keys)
 
 
-def _auditor(place: Path, directory: Directory, keys: Keys) -> tuple[str, ...]:
+def auditor(by: Auditor) -> tuple[str, ...]:
+    """Open the auditors' ring. Raises KeyRefused for whom it is not wrapped to."""
     from medsnap.vault import rings
 
-    ring = place / "keys" / directory.auditors_ring
-    found = rings.unwrap(ring, directory.auditors_ring_sha256, keys.identities)
+    ring = by.vault / "keys" / by.directory.auditors_ring
+    found = rings.unwrap(ring, by.directory.auditors_ring_sha256, by.keys.identities)
     if not found:
         raise KeyRefused(
             "this key does not open the log's events",
@@ -144,12 +149,12 @@ def _photos(session: Session, question: Question) -> tuple[PhotoRow, ...]:
     return tuple(session.catalogue.photos(Filters(mrn=question.patient)))
 
 
-def _say_first(io: Io, by: _Auditor, question: Question, photos: tuple[PhotoRow, ...] | None) -> None:
+def say_first(
+    io: Io, by: Auditor, details: tuple[tuple[str, str], ...], objects: tuple[str, ...] = ()
+) -> None:
     """Write that it is asked. Raises KeyRefused where it could be written and this key may not."""
-    asked = question.patient is not None and photos is not None
-    ids = tuple(row.seal.object for row in photos or ()) if asked else ()
-    details = (("for", question.words), *((("member", question.person),) if question.person else ()))
-    if note(io, by.vault, by.directory, [by.keys], Action.REPORT, objects=ids, details=details, host=False):
+    keys = [by.keys]
+    if note(io, by.vault, by.directory, keys, Action.REPORT, objects=objects, details=details, host=False):
         return
     if not (by.vault / "log" / "lock").exists():
         io.note("this is a copy of a vault: that you looked is not written into its log")

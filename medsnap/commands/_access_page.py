@@ -69,9 +69,12 @@ def _notes(io: Io, found: Access) -> list[str]:
     seen = f"Photos as far as the key opens: {groups}."
     if found.photos is not None:
         seen = f"{len(found.photos)} photos of this patient. {seen}" if found.photos else _NO_PHOTO
+    opened = sorted({role for row in found.photos or () for role in row.decision.opened_by})
+    by_policy = [f"Through medsnap the policy lets them be opened by: {', '.join(opened) or 'nobody'}."]
     return [
         f"Access of {of}, {_days(asked.span)}. {io.now:%Y-%m-%d %H:%M} UTC.",
         seen,
+        *(by_policy if found.photos else ()),
         "The log tells what was done through medsnap; who holds keys and storage needs no medsnap.",
     ]
 
