@@ -192,15 +192,22 @@ def no_intents(decision: Decision, matched: Match) -> tuple[Intent, ...]:
     return ()
 
 
+def unnoticed(candidate: Candidate, digest: Sha256, outcome: Outcome) -> None:
+    """Tell nobody what became of a photo."""
+    del candidate, digest, outcome
+
+
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One ingest: the writer holds the vault's lock; `deliver` sends what may leave at once."""
+    """One ingest: the writer holds the vault's lock; `deliver` sends what may leave at once, `notice` is
+    told what became of each photo that could be read."""
 
     writer: Writer
     rules: Rules
     clock: Callable[[], datetime]
     deliver: Deliver = keep_here
     intents: pipeline.Intents = no_intents
+    notice: Callable[[Candidate, Sha256, Outcome], None] = unnoticed
     seen: set[Sha256] = field(default_factory=set)  # digests of this dump's sources
     summary: RunSummary = field(default_factory=RunSummary)
 
@@ -218,6 +225,8 @@ class Run:
         try:
             for judged in judge(fresh, pool, self.rules):
                 outcome, decision = self._one(judged)
+                if judged.seen is not None:
+                    self.notice(judged.candidate, judged.seen.sha256, outcome)
                 yield self._count(outcome), decision
         finally:
             self.writer.commit()
@@ -236,7 +245,10 @@ class Run:
         except IoFailed as problem:
             return Failed(source=source.relative, error=problem.id, reason=problem.message)
         self.seen.add(digest)
-        return self._again(candidate, digest)
+        known = self._again(candidate, digest)
+        if known is not None:
+            self.notice(candidate, digest, known)
+        return known
 
     def _again(self, candidate: Candidate, digest: Sha256) -> Outcome | None:
         known = self.writer.known(digest)

@@ -43,6 +43,7 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("check", "Verify every seal and digest; needs no keys.", "medsnap.commands.vault_check:check"),
         Entry("copy", "Copy a vault, verified; later only what is new.", "medsnap.commands.vault_copy:copy"),
         Entry("restore-test", "Open all of a copy with the recovery sheet alone.", "medsnap.commands.vault_copy:restore_test"),
+        Entry("prove", "Sign that your keys open what is sealed now.", "medsnap.commands.vault_prove:prove"),
         Entry("expire", "What the policy keeps no longer: a plan, then its removal.", "medsnap.commands.vault_expire:expire"),
         Entry("erase", "Erase photos for good, on request; held ones are refused.", "medsnap.commands.vault_erase:erase"),
         Entry("ledger", "What was erased; write it to keep outside the vault.", "medsnap.commands.vault_ledger:ledger"),

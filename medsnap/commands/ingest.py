@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsnap import __version__
-from medsnap.commands import _photos, _waivers
+from medsnap.commands import _delete_source, _photos, _waivers
 from medsnap.commands._consents import ConsentOption
 from medsnap.commands._deliver import Delivery, delivery
 from medsnap.commands._shared import Io, Result, command, writable
-from medsnap.commands._vault import VaultOption, log_of
+from medsnap.commands._vault import VaultOption, log_of, logged_commits
 from medsnap.errors import CannotCreate, ConfigError
 from medsnap.model.event import Action, AuditEvent
 from medsnap.model.outcome import Outcome, RunSummary
@@ -65,17 +65,23 @@ def ingest(
         Path | None,
         typer.Option("--key-file", help="Show decisions of the locked groups that this key opens."),
     ] = None,
+    delete_source: _delete_source.DeleteOption = False,
+    second_copy: _delete_source.SecondOption = None,
+    one_copy: _delete_source.OneCopyOption = False,
 ) -> Result:
-    """Take photos in: scrub, classify, match, decide, seal. Sources are never touched.
+    """Take photos in: scrub, classify, match, decide, seal. Sources are not touched unless asked.
 
     Running it again stores nothing twice. It holds public keys and one signing key; it can open
-    nothing of what it seals.
+    nothing of what it seals. --delete-source unlinks, at the end, the sources of photos that are sealed,
+    verified and held twice; held, rejected and safeguarded ones, and companions, stay.
 
     Examples:
 
       medsnap ingest /mnt/tablet --vault /srv/vault --policy hospital --manifest today.csv
 
       medsnap ingest dump --policy hospital --vault /srv/vault --export-to ehr=./to-ehr --format ndjson
+
+      medsnap ingest dump --policy hospital --vault /srv/vault --delete-source --second-copy /mnt/copy
     """
     from medsnap import batch
     from medsnap.intake.limits import Limits
@@ -87,6 +93,8 @@ def ingest(
     dump = batch.find(paths, Limits())
     given = surveyed(io, given, dump)
     lines = _Lines(report)
+    wish = _delete_source.Wish(wanted=delete_source, second=second_copy, one_copy=one_copy)
+    deleting: _delete_source.Deleting | None = None
     listed: list[tuple[str, ...]] = []
     workers = _photos.pool(io, given, models=models, detect=detect, jobs=jobs, verify_pixels=verify_pixels)
     with workers, io.progress("ingest", len(dump.candidates) + len(dump.left)) as advance:
@@ -108,6 +116,11 @@ def ingest(
             given = _governed(io, host, given, _photos.policy_path(io, policy))
             visible = _visible(io, host, key_file)
             sending = delivery(io, given, export_to or [])
+            deleting = _delete_source.begin(wish, host, lambda: logged_commits(place))
+
+            def source(record: dict[str, object]) -> None:
+                io.record(record)
+                lines.add(record)
 
             def show(outcome: Outcome, decision: Decision | None) -> None:
                 tell(outcome, decision if decision and decision.compartment in visible else None)
@@ -116,7 +129,15 @@ def ingest(
                 io,
                 host,
                 given,
-                _Work(dump=dump, workers=workers, sending=sending, tell=show, name=_dump_name(paths, asset)),
+                _Work(
+                    dump=dump,
+                    workers=workers,
+                    sending=sending,
+                    tell=show,
+                    name=_dump_name(paths, asset),
+                    deleting=deleting,
+                    source=source,
+                ),
             )
     lines.write(_photos.counts(summary))
     page = (
@@ -124,9 +145,11 @@ def ingest(
         *_photos.summary_page(summary, would="would be " if io.dry_run else ""),
         _photos.unsigned(given),
         *_next_steps(summary, dry_run=io.dry_run),
+        *(deleting.page() if deleting else ()),
     )
     code = batch.exit_code(summary, fail_on_review=fail_on == "review")
     data = _photos.counts(summary) | {"dry_run": io.dry_run, "policy": given.policy.ref}
+    data |= {"sources": deleting.data()} if deleting else {}
     return Result(page=page, data=data, exit=code, records="photos")
 
 
@@ -212,6 +235,10 @@ def _visible(io: Io, host: Host, key_file: Path | None) -> frozenset[str]:
     return frozenset(Reader(host.vault, host.directory, keys.identities).compartments)
 
 
+def _untold(record: dict[str, object]) -> None:
+    del record
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:
     dump: Dump
@@ -219,6 +246,8 @@ class _Work:
     sending: Delivery
     tell: Callable[[Outcome, Decision | None], None]
     name: str  # digest of where the dump comes from
+    deleting: _delete_source.Deleting | None = None
+    source: Callable[[dict[str, object]], None] = _untold  # what became of each source file
 
 
 def _dump_name(paths: Sequence[Path], asset: str | None) -> str:
@@ -241,12 +270,21 @@ def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
     memory = host.folder / CHECKPOINT
 
     def entered(commit: Sha256, objects: tuple[str, ...]) -> None:
+        details = (("policy", rules.policy.ref.digest), ("signed", rules.policy.ref.signed))
+        enter(Action.INGEST, objects, details, commit)
+
+    def told(objects: tuple[str, ...], details: tuple[tuple[str, str], ...]) -> None:
+        enter(Action.UNLINK, objects, details, None)
+
+    def enter(
+        action: Action, objects: tuple[str, ...], details: tuple[tuple[str, str], ...], commit: Sha256 | None
+    ) -> None:
         event = AuditEvent(
-            action=Action.INGEST,
+            action=action,
             at=io.now.isoformat(timespec="seconds"),
             actor=host.signer.name,
             objects=objects,
-            details=(("policy", rules.policy.ref.digest), ("signed", rules.policy.ref.signed)),
+            details=details,
             software=f"medsnap {__version__}",
         )
         # never sign on top of a log that was put back to an older state: this host remembers
@@ -282,10 +320,13 @@ def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
             clock=io.clock,
             deliver=work.sending.deliver,
             intents=work.sending.intents,
+            notice=work.deleting.notice if work.deleting else batch.unnoticed,
         )
         work.sending.receipts = writer.add
         for outcome, decision in run.ingest(work.dump, work.workers):
             work.tell(outcome, decision)
+        if work.deleting is not None:
+            work.deleting.finish(io, work.dump, writer, told, work.source)
     return run.summary
 
 

@@ -179,6 +179,17 @@ class Reader:
                 if self._accepted(signed, compartment, event, committed):
                     yield compartment, event, line
 
+    def opens(self, compartment: str, recipient: str, random: Callable[[int], bytes]) -> bool:
+        """Try whether our ring opens what is sealed to a recipient: a few random bytes, there and back."""
+        from medsnap.crypto.age import decrypt_bytes, encrypt_bytes
+
+        secret = random(32)
+        try:
+            sealed = encrypt_bytes(secret, [recipient], random=random)
+            return decrypt_bytes(sealed, self._rings.get(compartment, ())) == secret
+        except MedsnapError:
+            return False
+
     def derive(self, info: str) -> bytes:
         """Derive a key that only who opens exactly these compartments of this vault can derive.
 

@@ -24,6 +24,7 @@ from medsnap.vault.directory import FILE, WriterVerb, load
 from medsnap.vault.governing import pin_policy
 from tests.faulty_disk import Failing, Image, Recorder, Short, restore, unsynced, watched
 
+from . import removals
 from .world import World, make_world, taken_in
 
 
@@ -78,6 +79,25 @@ def _ingested_two(world: World) -> None:
     world.ingest()
 
 
+def _ingested_three(world: World) -> None:
+    world.shoot(1, 2, 3)
+    world.ingest()
+
+
+def _erased_since(world: World) -> None:
+    """A copy that still has what was erased from the vault."""
+    _ingested_three(world)
+    _copied(world)
+    removals.erased(world)
+
+
+def _copy_lacks_it(world: World) -> None:
+    removals.is_gone(world)
+    _same_files(world.vault, world.copy)
+    found = trial.trial(world.copy, world.new.directory, (world.new.recovery_identity,))
+    assert (found.problems, found.opened.photos) == ([], 2)
+
+
 def _second_night(world: World) -> None:
     world.shoot(1, 2)
     world.ingest()
@@ -116,7 +136,7 @@ def _same_files(one: Path, other: Path) -> None:
     """The same truth in both: all but locks and unfinished things."""
 
     def truth(root: Path) -> dict[str, bytes]:
-        parts = ("directory", "keys", "objects", "batches", "commits", "policies", "log")
+        parts = ("directory", "keys", "objects", "batches", "commits", "erasures", "policies", "log")
         found = (p for part in parts for p in ((root / part).rglob("*"), [root / part])[part == FILE])
         files = (p for p in found if p.is_file() and p.name != "lock" and not p.name.endswith(".tmp"))
         return {str(p.relative_to(root)): p.read_bytes() for p in files}
@@ -254,6 +274,9 @@ CASES: dict[str, Case] = {
     "member remove": Case(prepare=_with_guest, act=_member_removed, settled=_guest_is_out),
     "new epoch": Case(prepare=_ingested_one, act=_rotated, settled=_epoch_has_begun),
     "pin a policy": Case(prepare=_ingested_one, act=_pinned, settled=_is_pinned),
+    "erase": Case(prepare=_ingested_three, act=removals.erased, settled=removals.is_gone),
+    "expire": Case(prepare=_ingested_three, act=removals.expired, settled=removals.is_gone),
+    "a copy after an erasure": Case(prepare=_erased_since, act=_copied, settled=_copy_lacks_it),
     "repair": Case(prepare=_with_strays, act=_repaired, settled=_strays_are_kept),
 }
 
