@@ -67,9 +67,8 @@ class Sealer:
         self._counter += 1
 
     def _flush(self) -> None:
-        if self._used:
-            self._sink(self._out[: self._used])
-            self._out, self._other = self._other, self._out
+        self._sink(self._out[: self._used])
+        self._out, self._other = self._other, self._out
         self._used = 0
 
 

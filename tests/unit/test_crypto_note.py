@@ -218,3 +218,29 @@ def test_rfc_8032_test_2() -> None:
 def test_garbage_raises_only_errors_for_people(data: bytes) -> None:
     with pytest.raises(MedsnapError):
         note.open_note(data + b"\n\n" + data + b"\n", KNOWN)
+
+
+def test_two_known_keys_of_one_name_and_id_are_refused() -> None:
+    """The id has four bytes: a stranger finds two keys of one id in a second, and order must not decide."""
+    seen: dict[bytes, note.Verifier] = {}
+    source = random.Random(11).randbytes
+    for _ in range(1 << 20):
+        made = note.Verifier(name="example.com/a", public=source(32))
+        twin = seen.setdefault(made.key_id, made)
+        if twin is not made:
+            break
+    else:
+        pytest.fail("no two keys of one id found")
+    data = note.sign_note("text\n", [B])
+    for known in ([twin, made, *KNOWN], [made, *KNOWN, twin]):
+        with pytest.raises(KeyRefused, match="share name and id"):
+            note.open_note(data, known)
+    assert note.open_note(data, [twin, twin, *KNOWN]).signers == (B.vkey,)
+
+
+@pytest.mark.parametrize("digits", ["c74f20ag", "c74f20a", "+c74f20a", "c7 4f20a", " c74f20"])
+def test_an_id_that_is_no_hexadecimal_number_is_refused(digits: str) -> None:
+    broken = PETER_PUBLIC.replace("c74f20a3", digits)
+    with pytest.raises(KeyRefused) as refused:
+        note.Verifier.parse(broken)
+    assert digits not in refused.value.message

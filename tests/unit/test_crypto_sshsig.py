@@ -177,3 +177,10 @@ def test_ssh_keygen_verifies_what_we_build(tool: Callable[[str], str], tmp_path:
         input=MESSAGE, capture_output=True, check=True,
     )  # fmt: skip
     assert sshsig.unarmour(armoured) == sshsig_blob()
+
+
+@pytest.mark.parametrize("body", ["AA*A", "AAB=", "A", "AAAA AAAA", "é"])
+def test_armour_with_broken_base64_is_refused(body: str) -> None:
+    text = f"-----BEGIN SSH SIGNATURE-----\n{body}\n-----END SSH SIGNATURE-----\n"
+    with pytest.raises(Malformed, match="base64 of the signature is broken"):
+        sshsig.unarmour(text)
