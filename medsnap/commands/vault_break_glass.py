@@ -97,13 +97,14 @@ def open_(
 
     _check_words(patient, reason, ticket)
     place = io.need(vault, "vault", "--vault")
-    _fresh(into)
+    _free(into)
     keys = find_keys(io, place, key_file)
     directory = _trusted(io, place, keys)
     glass = _glass(io, policy, place, directory, keys)
     custodian = load_file(custodian_key, ask=passphrase(io))
     pair = emergency.pair(directory, keys, custodian, open_to=glass.open_to)
     asked = _Asked(vault=place, directory=directory, keys=keys, pair=pair, reason=reason, ticket=ticket)
+    _make(into)
     _tell_log(io, asked, glass)
     reader = Reader(
         place, directory, custodian.identities, order=lambda: logged_commits(place), shut=glass.never
@@ -132,11 +133,14 @@ def _check_words(patient: str, reason: str, ticket: str) -> None:
         raise UsageError("--ticket is no id", hint="letters, digits and . _ : / # - only")
 
 
-def _fresh(folder: Path) -> None:
+def _free(folder: Path) -> None:
+    if folder.exists():
+        raise CannotCreate("the folder exists already", where=str(folder), hint="name a new one")
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True)
-    except FileExistsError:
-        raise CannotCreate("the folder exists already", where=str(folder), hint="name a new one") from None
     except OSError as failure:
         raise CannotCreate(f"the folder cannot be made: {failure.strerror}", where=str(folder)) from failure
 
