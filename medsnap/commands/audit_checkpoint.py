@@ -10,7 +10,7 @@ import typer
 from medsnap.commands import _shipping
 from medsnap.commands._directory import seen_directory
 from medsnap.commands._shared import Io, Result, command
-from medsnap.commands._vault import VaultOption, log_of
+from medsnap.commands._vault import VaultOption, log_of, logged_commits
 from medsnap.errors import CannotCreate, UsageError
 from medsnap.platform import write_durably
 from medsnap.report.page import Line, Page, Tone
@@ -69,8 +69,11 @@ def checkpoint(
 
 def ledger_digest(vault: Path) -> str:
     """Return the digest of the ledger of erasures; "" while the vault has none."""
-    del vault
-    return ""
+    from medsnap.vault import directory, erasures
+
+    order = {sha256: n for n, sha256 in enumerate(logged_commits(vault))}
+    ledger = erasures.read(vault, directory.load(vault).directory, lambda: order)
+    return ledger.digest if ledger.notes else ""
 
 
 def _sent(io: Io, text: str, syslog: str | None) -> tuple[str, Page]:

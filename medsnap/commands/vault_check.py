@@ -41,13 +41,18 @@ def check(
     repair: Annotated[
         bool, typer.Option("--repair", help="Put aside what belongs to nothing; nothing is deleted.")
     ] = False,
+    ledger: Annotated[
+        Path | None,
+        typer.Option("--ledger", metavar="FILE", help="Erasures kept elsewhere: what of them has come back."),
+    ] = None,
     key_file: KeyOption = None,
 ) -> Result:
     """Verify signatures, digests, the audit log and what belongs together. It needs no keys.
 
     Without --repair the vault is not changed. --open writes into the audit log that it was done, and
     takes your key. --repair moves what belongs to nothing into tmp/ of the vault, puts back what lies
-    there by mistake, and with --open makes your catalogue anew; -n shows what it would do.
+    there by mistake, and with --open makes your catalogue anew; -n shows what it would do. --ledger takes
+    the file of `vault ledger --save`, for a vault that was restored from an older copy.
 
     Examples:
 
@@ -78,6 +83,8 @@ def check(
             found.plan = plan
         if open_:
             found.opened = _open(io, target, share, key_file, anew=mending)
+        if ledger is not None:
+            _compare(target, found, ledger)
     return result(io, found, share)
 
 
@@ -157,6 +164,20 @@ def _look(target: _Target, share: Sample | None) -> Found:
     if log.problems:
         report.whole = False  # what the log would have named is not known
     return Found(report=report, log=log, waiting=waiting, by=target.by, pinned=target.lowest > 0)
+
+
+def _compare(target: _Target, found: Found, ledger: Path) -> None:
+    """Name what a ledger that was kept elsewhere says is gone, and what lies here even so."""
+    from medsnap.commands.vault_ledger import read
+    from medsnap.vault import directory, objects
+
+    known = found.report.ledger.gone  # of these the check itself tells
+    notes = read(ledger, directory.load(target.vault).directory)
+    for name in sorted({o.object for note in notes for o in note.erasure.objects} - known):
+        if objects.path_of(target.vault, name).exists():
+            found.report.returned.append(name)
+            text = "was erased and has come back: vault erase --reapply --ledger"
+            found.report.add(f"objects/{name[:2]}/{name}", text)
 
 
 def _mend(io: Io, target: _Target, found: Found) -> Plan:

@@ -23,6 +23,7 @@ from medsnap.errors import MedsnapError
 PRIVATE: Final = ".medsnap-"
 _PRIVATE_NAME: Final = re.compile(r"\.medsnap-[0-9a-f]{16}")
 _CALLS: Final = (os.open, os.stat, os.mkdir, os.rmdir, os.unlink, os.rename, os.link)
+_NO_FILE: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FILE: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -66,7 +67,7 @@ def unlink(
                 return Stays.OTHER
             left = _taken(path.name, parent, file, same, f"{PRIVATE}{random(8).hex()}")
     except OSError as refused:
-        return Stays.OTHER if isinstance(refused, FileNotFoundError | NotADirectoryError) else _why(refused)
+        return Stays.OTHER if isinstance(refused, _NO_FILE) else _why(refused)
     return left
 
 
