@@ -85,7 +85,7 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("apply", "Decide sealed photos again; record what tightens.", "medsnap.commands.policy_apply:apply"),
         Entry("replay", "Make recorded decisions again and compare.", "medsnap.commands.policy_replay:replay"),
         Entry("sign", "Sign a policy for a seat, after its summary was shown.", "medsnap.commands.policy_sign:sign"),
-        Entry("status", "Is a policy in force, and who has still to sign.", "medsnap.commands.policy_sign:status"),
+        Entry("status", "Is a policy in force, and who has still to sign.", "medsnap.commands.policy_status:status"),
         Entry("key", "A person's lines for the keyring; makes a key.", "medsnap.commands.policy_key:key"),
         Entry("pin", "Let a vault go by a root policy and a keyring.", "medsnap.commands.policy_key:pin"),
     )),

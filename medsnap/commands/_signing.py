@@ -60,6 +60,22 @@ def secret(path: Path, text: str) -> str:
     return lines[0]
 
 
+def made_out_to(path: Path, person: str) -> None:
+    """Refuse a native key of somebody else, whose signature would count for nobody. Raises KeyRefused."""
+    from medsnap.crypto.note import Signer
+
+    text = _read(path)
+    if text.startswith(_OPENSSH):
+        return  # names nobody
+    name = Signer.parse_private(secret(path, text)).name
+    if name != person:
+        raise KeyRefused(
+            f"this is the key of '{name}', not of '{person}'",
+            where=str(path),
+            hint="each person signs with his own",
+        )
+
+
 def public_text(path: Path) -> str:
     """Return the public half of a key file as text. Raises KeyRefused, InputMissing."""
     from medsnap.crypto.note import Signer

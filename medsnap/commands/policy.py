@@ -34,7 +34,9 @@ Effective = Annotated[
 
 @command(listing=True)
 def lint(io: Io, files: Files, *, devices: DevicesOption = None) -> Result:
-    """Check policies, waivers and test files: line, column, code, what was probably meant. Errors: exit 78.
+    """Check policies, keyrings, waivers and test files: line, column, code, what was probably meant.
+
+    Errors: exit 78.
 
     Examples:
 

@@ -53,6 +53,10 @@ def key(
     """
     from medsnap.policy import keyring
 
+    if not keyring.may_be_named(person):
+        raise UsageError(
+            f"'{person:.40}' cannot be named in a policy", hint="small letters, digits, '-', '_', '.': a.osei"
+        )
     made = not key_file.exists()
     if made:
         _make(io, key_file, person)
@@ -70,7 +74,6 @@ def key(
     lines = keyring.entry(ring_key, proof.kind, proof.raw)
     if made:
         io.note(f"a new key lies in {key_file}: it signs policies in {person}'s name; keep it secret")
-    page = tuple(Line(line) for line in lines.splitlines())
     data = {
         "type": "key",
         "person": person,
@@ -80,7 +83,7 @@ def key(
         "made": made,
         "entry": lines,
     }
-    return Result(page=page, data=data)
+    return Result(text=lines, data=data)  # no page: a terminal's width must not break a proof
 
 
 def _last(io: Io, text: str) -> date:
@@ -110,7 +113,13 @@ def pin(
     *,
     policy: Annotated[Path, typer.Option("--policy", metavar="FILE", help="The root policy.")],
     root_key: Annotated[
-        Path, typer.Option("--root-key", metavar="FILE", help="The recovery sheet, which holds the root key.")
+        Path,
+        typer.Option(
+            "--root-key-file",
+            "--root-key",
+            metavar="FILE",
+            help="The recovery sheet, which holds the root key.",
+        ),
     ],
     vault: VaultOption = None,
 ) -> Result:
@@ -121,7 +130,7 @@ def pin(
 
     Examples:
 
-      medsnap policy pin keyring.yaml --policy hospital.yaml --vault /srv/vault --root-key recovery.key
+      medsnap policy pin keyring.yaml --policy hospital.yaml --vault /srv/vault --root-key-file recovery.key
     """
     from medsnap.policy.loading import read_text
     from medsnap.vault import directory, governing, keys
@@ -172,11 +181,11 @@ def _agreed(io: Io, place: Path, before: Directory, policy: Path, file: Path) ->
     if loaded.root != loaded.ref.policy:
         raise PolicyError("a department's policy governs no vault", where=str(policy), hint="name its parent")
     ring = keyring.load(file)
-    _quorum(io, loaded, ring, file, _in_force.pinned_ring(place, before))
+    _quorum(io, loaded, ring, file, _in_force.pinned_ring(place, before), named=policy.name)
     return loaded, ring
 
 
-def _quorum(io: Io, policy: Policy, ring: Ring, file: Path, old: Ring | None) -> None:
+def _quorum(io: Io, policy: Policy, ring: Ring, file: Path, old: Ring | None, *, named: str) -> None:
     """Demand every seat's signatures under the new ring, and under the one before it."""
     from medsnap.policy import signatures
 
@@ -199,7 +208,7 @@ def _quorum(io: Io, policy: Policy, ring: Ring, file: Path, old: Ring | None) ->
             raise KeyRefused(
                 f"the keyring is not signed by every seat under {which}: {', '.join(missing)}",
                 where=str(_in_force.sidecar(file)),
-                hint=f"each seat: medsnap policy sign {file.name} --in-force {policy.ref.policy}.yaml --as …",
+                hint=f"each seat: medsnap policy sign {file.name} --in-force {named} --as …",
             )
 
 

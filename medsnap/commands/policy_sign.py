@@ -1,4 +1,4 @@
-"""`medsnap policy sign`, `status`: bring a policy into force, seat by seat."""
+"""`medsnap policy sign`: bring a policy into force, seat by seat."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,20 +14,14 @@ from medsnap.commands import _in_force, _signing, _waivers
 from medsnap.commands._lists import in_office
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import VaultOption
-from medsnap.errors import Exit, KeyRefused, UsageError
+from medsnap.errors import KeyRefused, UsageError
 from medsnap.report.page import Block, Line, Table, Tone
 
 if TYPE_CHECKING:
     from medsnap.policy import Policy
-    from medsnap.policy.signatures import SeatTally, Signature, Subject
-    from medsnap.policy.standing import Standing
-    from medsnap.vault.directory import Directory
+    from medsnap.policy.signatures import Signature, Subject
 
 PolicyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A policy, keyring or waiver.")]
-RingOption = Annotated[
-    Path | None,
-    typer.Option("--keyring", metavar="FILE", help="The keyring; default: the one that the vault pins."),
-]
 Before = Annotated[
     Path | None,
     typer.Option("--in-force", metavar="FILE", help="The policy (or keyring) in force now, to compare with."),
@@ -93,6 +87,8 @@ def sign(
     except KeyRefused as refused:
         _note_refusal(io, vault, refused.id, seat if seat in paper.seats else "none of the policy's")
         raise
+    if key_file is not None:
+        _signing.made_out_to(key_file, person)
     message = paper.subject.message(seat, person, signed_on)
     if to_sign is not None:
         return _written(to_sign, message, signed_on)
@@ -241,105 +237,3 @@ def _added(file: Path, subject: Subject, signature: Signature) -> Result:
         "file": str(path),
     }
     return Result(page=page, data=data)
-
-
-@command()
-def status(io: Io, file: PolicyFile, *, vault: VaultOption = None, keyring: RingOption = None) -> Result:
-    """Say whether a policy is in force, and whose signatures are missing. Exit 1 when it is not.
-
-    With a vault its pinned keyring judges; with --keyring alone, that file.
-
-    Examples:
-
-      medsnap policy status hospital.yaml --vault /srv/vault
-
-      medsnap policy status hospital.yaml --keyring keyring.yaml --format json
-    """
-    from medsnap import policy as policies
-
-    loaded = policies.load(file, now=io.now)
-    standing = _standing(io, loaded, file, vault, keyring)
-    in_force = standing.in_force
-    data: dict[str, Any] = {
-        "type": "status",
-        "policy": loaded.ref.policy,
-        "version": loaded.ref.version,
-        "in_force": in_force,
-        "signed": standing.signed,
-        "why": standing.why,
-        "until": str(loaded.in_force.last),
-        "seats": [_seat_data(seat) for seat in standing.tally.seats] if standing.tally else [],
-        "refused": list(standing.tally.refused) if standing.tally else [],
-    }
-    return Result(
-        page=_status_page(loaded, standing), data=data, exit=Exit.OK if in_force else Exit.VIOLATION
-    )
-
-
-def _standing(io: Io, loaded: Policy, file: Path, vault: Path | None, ring_file: Path | None) -> Standing:
-    place = vault if vault is not None else io.settings.path("vault")
-    if ring_file is not None:
-        return _under(io, loaded, file, ring_file)
-    if place is None:
-        raise UsageError("--vault or --keyring is missing", hint="signatures are judged by a keyring")
-    return _in_force.judged(io, loaded, file, place, _verified(io, place))
-
-
-def _under(io: Io, loaded: Policy, file: Path, ring_file: Path) -> Standing:
-    from medsnap.policy import keyring
-    from medsnap.policy.standing import Pins, stand
-
-    ring = keyring.load(ring_file)
-    found, problems = _in_force.signatures(file)
-    for problem in problems:
-        io.warn(f"signature: {problem}")
-    pins = Pins(ring=ring.digest, unsigned_allowed=False)
-    return stand(loaded, pins, ring, found, io.now, in_office=in_office(io))
-
-
-def _verified(io: Io, vault: Path) -> Directory:
-    """Return the vault's directory, verified by this machine's pin where there is one."""
-    from medsnap.vault import directory, host
-
-    signed = directory.load(vault)
-    folder = io.settings.state / signed.directory.vault
-    if (folder / host.PIN).is_file():
-        return host.verified(signed.data, host.read_pin(folder), None)
-    io.warn("the vault's root is not pinned on this machine, so its directory is taken at its word")
-    return directory.verify(signed.data, root_vkey=signed.directory.root)
-
-
-def _seat_data(seat: SeatTally) -> dict[str, Any]:
-    return {
-        "seat": seat.seat,
-        "needed": seat.needed,
-        "signed": [{"person": person, "date": str(day)} for person, day in seat.signed],
-        "waiting": list(seat.waiting) if not seat.complete else [],
-    }
-
-
-def _status_page(loaded: Policy, standing: Standing) -> tuple[Block, ...]:
-    name = f"{loaded.ref.policy} {loaded.ref.version}"
-    state = "in force" if standing.in_force else "not in force"
-    page: list[Block] = [Line(f"{name}   {state}", Tone.GOOD if standing.in_force else Tone.BAD)]
-    if standing.tally:
-        rows = tuple(_row(seat) for seat in standing.tally.seats)
-        page.append(Table(columns=("seat", "signed", "by", "waiting for"), rows=rows, wide="by"))
-        page += [Line(f"does not count: {refused}", Tone.WARN) for refused in standing.tally.refused]
-    else:
-        page.append(Line(f"{standing.signed}: the vault pins no keyring yet", Tone.WARN))
-    if standing.why:
-        page.append(Line(_sentence(standing.why), Tone.BAD))
-    if standing.ends:
-        page.append(Line(_sentence(standing.ends), Tone.WARN))
-    return tuple(page)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def _row(seat: SeatTally) -> tuple[str, str, str, str]:
-    by = ", ".join(f"{person} {day}" for person, day in seat.signed)
-    waiting = " or ".join(seat.waiting) if not seat.complete else ""
-    return seat.seat, f"{len(seat.signed)} of {seat.needed}", by, waiting

@@ -19,6 +19,7 @@ from medsnap.policy.walk import Item, Walker
 
 if TYPE_CHECKING:
     from medsnap.crypto.sshsig import SshKey
+    from medsnap.policy.findings import LintFinding
 
 FILE: Final = "keyring.yaml"
 _HEAD: Final = re.compile(r"^keyring\s*:", re.MULTILINE)
@@ -84,15 +85,19 @@ def load(path: Path) -> Ring:
     return load_text(read_text(path), str(path))
 
 
+def lint(text: str, name: str) -> tuple[LintFinding, ...]:
+    """List what is wrong with a keyring's text."""
+    return tuple(_read(text, name)[0].findings)
+
+
+def may_be_named(person: str) -> bool:
+    """Say whether a keyring and a policy can name a person so."""
+    return re.fullmatch(PERSON.pattern, person) is not None
+
+
 def load_text(text: str, name: str) -> Ring:
     """Make a ring of a text. Raises PolicyError (E130 for weak, shared and unproven keys)."""
-    reader = Reader(name)
-    node = reader.read(text)
-    if node is None and not reader.findings:
-        reader.complain(1, 1, "E107", "the file is empty; start with 'medsnap: 1'")
-    tree = Walker(reader, Path(name).name).walk(node, RING) if node is not None else None
-    people = tree.get("people") if tree else None
-    keys = _keys(reader, people) if people else {}
+    reader, tree, keys = _read(text, name)
     if reader.findings or tree is None:
         first = reader.findings[0]
         raise PolicyError(
@@ -107,6 +112,16 @@ def load_text(text: str, name: str) -> Ring:
         digest=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         keys=keys,
     )
+
+
+def _read(text: str, name: str) -> tuple[Reader, Item | None, dict[str, RingKey]]:
+    reader = Reader(name)
+    node = reader.read(text)
+    if node is None and not reader.findings:
+        reader.complain(1, 1, "E107", "the file is empty; start with 'medsnap: 1'")
+    tree = Walker(reader, Path(name).name).walk(node, RING) if node is not None else None
+    people = tree.get("people") if tree else None
+    return reader, tree, _keys(reader, people) if people else {}
 
 
 def _text(item: Item, key: str) -> str:

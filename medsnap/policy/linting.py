@@ -1,4 +1,4 @@
-"""Lint whatever a governing body keeps beside its policy: policies, waivers, tests."""
+"""Lint whatever a governing body keeps beside its policy: policies, keyrings, waivers, tests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from medsnap.errors import PolicyError
+from medsnap.policy import keyring
 from medsnap.policy.cases import lint_cases
 from medsnap.policy.findings import LintFinding
 from medsnap.policy.loading import lint_file, read_text
@@ -28,6 +29,8 @@ def lint_path(path: Path, *, now: datetime) -> tuple[LintFinding, ...]:
         text = read_text(path)
     except PolicyError:
         return lint_file(path, now=now)  # no UTF-8: its finding is the same for all kinds
+    if keyring.is_ring(text):
+        return keyring.lint(text, str(path))
     if is_waiver(text):
         return lint_waiver(text, str(path), policy_of(path, text), now=now)
     if _TEST.search(text):

@@ -98,7 +98,7 @@ class Walker:
             self.reader.complain(node.line, node.column, "E102", unknown(kind.what, text, known))
             return None
         if kind.pattern and not re.fullmatch(kind.pattern, text):
-            message = f"'{shown(text)}' is no {kind.what}: small letters, digits, '-'"
+            message = f"'{shown(text)}' is no {kind.what}: {_letters(kind.pattern)}"
             self.reader.complain(node.line, node.column, "E103", message)
             return None
         try:
@@ -199,6 +199,12 @@ class Walker:
                 "E110",
                 f"'{do.value}' needs 'to:', the compartment the original goes into",
             )
+
+
+def _letters(pattern: str) -> str:
+    """Say which characters a word's pattern takes."""
+    letters = "letters" if "A-Z" in pattern else "small letters"
+    return f"{letters}, digits, '-', '_', '.'" if "_.-" in pattern else f"{letters}, digits, '-'"
 
 
 def _said(node: Node, key: str) -> bool:
