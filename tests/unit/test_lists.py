@@ -119,6 +119,7 @@ def test_the_record_keeps_the_digests_and_explain_shows_them(call: Call, dump: P
         "inventory": hashlib.sha256(devices.read_bytes()).hexdigest(),
         "inventory_on": str(TODAY - timedelta(days=9)),
         "people": hashlib.sha256(staff.read_bytes()).hexdigest(),
+        "consents": "",
     }
     assert told["decision"]["policy"]["policy"] == "northside"
 
