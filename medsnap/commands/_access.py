@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medsnap.commands import _standing
-from medsnap.commands._noted import note
+from medsnap.commands._noted import is_copy, signer_of, write
 from medsnap.commands._shared import Io
 from medsnap.commands._vault import find_keys, log_of, member
 from medsnap.errors import KeyRefused, MedsnapError
@@ -152,17 +152,17 @@ def _photos(session: Session, question: Question) -> tuple[PhotoRow, ...]:
 def say_first(
     io: Io, by: Auditor, details: tuple[tuple[str, str], ...], objects: tuple[str, ...] = ()
 ) -> None:
-    """Write that it is asked. Raises KeyRefused where it could be written and this key may not."""
-    keys = [by.keys]
-    if note(io, by.vault, by.directory, keys, Action.REPORT, objects=objects, details=details, host=False):
+    """Write that it is asked. Raises KeyRefused for a key that may not, Tampered for a log that was cut."""
+    if is_copy(by.vault):
+        io.note("this is a copy of a vault: that you asked is not written into its log")
         return
-    if not (by.vault / "log" / "lock").exists():
-        io.note("this is a copy of a vault: that you looked is not written into its log")
-        return
-    raise KeyRefused(
-        "this key may not write to the audit log, so that you looked could not be logged",
-        hint="the keeper of the root key gives the verb 'log'",
-    )
+    signer = signer_of(by.directory, [by.keys])
+    if signer is None:
+        raise KeyRefused(
+            "this key may not write to the audit log, so that you asked could not be logged",
+            hint="the keeper of the root key gives the verb 'log'",
+        )
+    write(io, by.vault, by.directory, signer, Action.REPORT, objects=objects, details=details)
 
 
 def _entries(

@@ -25,32 +25,22 @@ if TYPE_CHECKING:
 REFUSALS = (KeyRefused, NotFound, PolicyError, Tampered)
 
 
-def note(
+def write(
     io: Io,
     vault: Path,
     directory: Directory,
-    keys: Sequence[Keys | None],
+    signer: Signer,
     action: Action,
     *,
     outcome: str = "success",
     objects: tuple[str, ...] = (),
     details: tuple[tuple[str, str], ...] = (),
-    host: bool = True,
-) -> bool:
-    """Write an event with the first key that may; says whether there was one.
-
-    The ingest host's own key comes last, and only with `host`.
-
-    A log that nobody has ever appended to here is a copy's: an entry of its own would part it from
-    the vault's for good, so there is none. What hinders it is warned of and stops nothing.
-    """
+) -> None:
+    """Write an event, upon what this host remembers of the log; raises what hinders it."""
     from medsnap.audit import store
     from medsnap.platform import write_durably
     from medsnap.vault.host import CHECKPOINT
 
-    signer = _signer(io, directory, keys, host=host)
-    if signer is None or not (vault / "log" / "lock").exists():
-        return False
     writer = directory.writer(signer.vkey)
     event = AuditEvent(
         action=action,
@@ -62,39 +52,68 @@ def note(
         software=f"medsnap {__version__}",
     )
     memory = io.settings.state / directory.vault / CHECKPOINT
+    seen = memory.read_bytes() if memory.is_file() else None
+    log, auditors = log_of(vault, directory), [directory.auditors]
+    head = store.record(log, event, auditors=auditors, signer=signer, random=io.random, seen=seen)
+    if seen is not None:
+        write_durably(memory, head.note)
+
+
+def note(
+    io: Io,
+    vault: Path,
+    directory: Directory,
+    keys: Sequence[Keys | None],
+    action: Action,
+    *,
+    outcome: str = "success",
+    objects: tuple[str, ...] = (),
+    details: tuple[tuple[str, str], ...] = (),
+) -> None:
+    """Write an event with the first key that may, the ingest host's own last; without one there is none.
+
+    What hinders it is warned of and stops nothing: it speaks of what has been done or refused.
+    """
+    signer = signer_of(directory, keys) or _host_signer(io, directory)
+    if signer is None or is_copy(vault):
+        return
     try:
-        seen = memory.read_bytes() if memory.is_file() else None
-        head = store.record(
-            log_of(vault, directory),
-            event,
-            auditors=[directory.auditors],
-            signer=signer,
-            random=io.random,
-            seen=seen,
-        )
-        if seen is not None:
-            write_durably(memory, head.note)
+        write(io, vault, directory, signer, action, outcome=outcome, objects=objects, details=details)
     except (MedsnapError, OSError) as hindered:
         io.warn(f"this could not be written into the audit log: {_why(hindered)}")
-        return False
-    return True
+
+
+def is_copy(vault: Path) -> bool:
+    """Say whether nobody has ever appended to this log here: then it is a copy's.
+
+    An entry of its own would part it from the vault's for good, so it gets none.
+    """
+    return not (vault / "log" / "lock").exists()
 
 
 def _why(hindered: MedsnapError | OSError) -> str:
     return hindered.message if isinstance(hindered, MedsnapError) else str(hindered.strerror)
 
 
-def _signer(io: Io, directory: Directory, keys: Sequence[Keys | None], *, host: bool) -> Signer | None:
-    """Return the first key that may write: of the persons at hand, else this ingest host's own."""
-    from medsnap.crypto.note import Signer
+def signer_of(directory: Directory, keys: Sequence[Keys | None]) -> Signer | None:
+    """Return the first signing key that may write to the log."""
+    return _may([one.signer for one in keys if one is not None and one.signer], directory)
+
+
+def _host_signer(io: Io, directory: Directory) -> Signer | None:
     from medsnap.platform import too_open
     from medsnap.vault.host import INGEST_KEY
 
-    texts = [one.signer for one in keys if one is not None and one.signer]
     path = io.settings.state / directory.vault / INGEST_KEY
     with contextlib.suppress(OSError):
-        if host and path.is_file() and not too_open(path):
-            texts.append(path.read_text("ascii", "replace").strip())
+        if path.is_file() and not too_open(path):
+            return _may([path.read_text("ascii", "replace").strip()], directory)
+    return None
+
+
+def _may(texts: Sequence[str], directory: Directory) -> Signer | None:
+    from medsnap.crypto.note import Signer
+
     for text in texts:
         with contextlib.suppress(MedsnapError):
             signer = Signer.parse_private(text)
