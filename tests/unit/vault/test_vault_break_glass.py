@@ -1,4 +1,4 @@
-"""Break-glass: two people, one patient, the log first; then the keys end, at the latest with the next change."""
+"""Break-glass: two people, one patient, the log first; then the keys end, with the next change at last."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from .test_vault_commands import Shell, _state, shell
 from .test_vault_members_commands import _add
 
 __all__ = ["shell"]
-GLASS = "break_glass: {open_to: [emergency-physician], lasts: 4 hours, tell: [privacy-office], never: [safeguarding]}\n"
+RULES = "open_to: [emergency-physician], lasts: 4 hours, tell: [privacy-office], never: [safeguarding]"
+GLASS = f"break_glass: {{{RULES}}}\n"
 
 
 @pytest.fixture
