@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from medsnap.errors import KeyRefused, Tampered
+from medsnap.errors import KeyRefused, Malformed, Tampered, TooLarge, Unsupported
 from medsnap.model.codec import canonical
 from medsnap.vault.ids import Random, padme
 
@@ -91,17 +91,29 @@ def lines(data: bytes, identities: Sequence[str], *, where: str) -> Iterator[Lin
     A sealed line is opened with the same identities, one level deep. Raises KeyRefused when none of
     ours opens the batch, Tampered.
     """
-    from medsnap.crypto.age import decrypt_bytes
-
-    for event, line in _parse(decrypt_bytes(data, identities), where):
+    for event, line in _parse(_opened(data, identities, where), where):
         if event.get("event") != SEALED:
             yield event, line
             continue
         try:
-            inner = decrypt_bytes(base64.b64decode(str(event.get("age", "")), validate=True), identities)
-        except (KeyRefused, binascii.Error) as refused:
+            inner = _opened(base64.b64decode(str(event.get("age", "")), validate=True), identities, where)
+        except (KeyRefused, Tampered, binascii.Error) as refused:
             raise Tampered("a line sealed before a crash does not open", where=where) from refused
         yield from ((e, raw) for e, raw in _parse(inner, where) if e.get("event") not in (SEALED, HEAD))
+
+
+def _opened(data: bytes, identities: Sequence[str], where: str) -> bytes:
+    """Open an age file that a writer signed for. Raises KeyRefused, Tampered.
+
+    The signature of a stolen host holds for bytes that are no age file too: they may spoil their own
+    commit, and must not end the reading of all others.
+    """
+    from medsnap.crypto.age import decrypt_bytes
+
+    try:
+        return decrypt_bytes(data, identities)
+    except (Malformed, Unsupported, TooLarge) as broken:
+        raise Tampered("is no age file that this medsnap can read", where=where) from broken
 
 
 def _parse(plain: bytes, where: str) -> Iterator[Line]:
