@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medsnap.commands._ledger_digest import compare
 from medsnap.commands._outside import Outside, SinceOption, outside
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, find_keys, log_of
@@ -87,6 +88,8 @@ def verify(
     log = log_of(place, trust.directory)
     try:
         found = _verified(log, trust, given)
+        if given is not None and found.report.witnessed is not None:
+            compare(place, trust.directory, log, given.ledger, found.report.witnessed)
     except (Tampered, KeyRefused) as broken:
         _note(io, place, keys, trust, outcome=broken.id)
         raise

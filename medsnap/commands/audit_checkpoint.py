@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medsnap.commands import _shipping
 from medsnap.commands._directory import seen_directory
+from medsnap.commands._ledger_digest import ledger_digest
 from medsnap.commands._shared import Io, Result, command
-from medsnap.commands._vault import VaultOption, log_of, logged_commits
+from medsnap.commands._vault import VaultOption, log_of
 from medsnap.errors import CannotCreate, UsageError
 from medsnap.platform import write_durably
 from medsnap.report.page import Line, Page, Tone
@@ -58,22 +58,14 @@ def checkpoint(
     directory, vouched = seen_directory(io, place)
     if not vouched:
         io.warn("nobody here vouches for this vault's directory, which names the log's keys")
-    head = snapshot(log_of(place, directory), [Verifier.parse(k) for k in directory.log_vkeys])
-    ledger = ledger_digest(place)
+    log = log_of(place, directory)
+    head = snapshot(log, [Verifier.parse(k) for k in directory.log_vkeys])
+    ledger = ledger_digest(place, directory, log, head.size)
     text = shipped.line(head, ledger)
     to, page = _sent(io, text, syslog)
     left = _shipping.Left(at=io.now.isoformat(timespec="seconds"), size=head.size, to=to)
     _shipping.note(io.settings.state / directory.vault, left)
     return Result(page=page, data=_data(head, ledger, text, to), text=text + "\n" if to == "line" else None)
-
-
-def ledger_digest(vault: Path) -> str:
-    """Return the digest of the ledger of erasures; "" while the vault has none."""
-    from medsnap.vault import directory, erasures
-
-    order = {sha256: n for n, sha256 in enumerate(logged_commits(vault))}
-    ledger = erasures.read(vault, directory.load(vault).directory, lambda: order)
-    return ledger.digest if ledger.notes else ""
 
 
 def _sent(io: Io, text: str, syslog: str | None) -> tuple[str, Page]:
