@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,14 +82,12 @@ class Sent:
 
 
 def sent(session: Session, said: Consent) -> list[Sent]:
-    """List what left for a use of a patient, as far as the caller's keys open; a re-sent file once.
+    """List what left for a use of a patient, as far as its photos exist for the caller; a re-sent file once.
 
     A receipt that names no purpose counts: it may have been this one.
     """
-    from medsnap.vault.catalogue import Filters
-
     found: list[Sent] = []
-    for row in session.catalogue.photos(Filters(mrn=said.mrn)):
+    for row in session.catalogue.photos(replace(session.known, mrn=said.mrn)):
         patient = row.match.patient
         if patient is None or said.issuer not in ("", patient.issuer):
             continue

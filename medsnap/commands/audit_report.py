@@ -145,7 +145,8 @@ def _case(io: Io, session: Session, file: Path, beside: _Beside) -> Case:
     loaded = _in_force.waived(io, loaded, file, session.vault, session.directory)
     standing = _in_force.judged(io, loaded, file, session.vault, session.directory)
     catalogue = session.catalogue
-    photos = tuple(audited(loaded, row, catalogue.receipts(row.seal.object)) for row in catalogue.photos())
+    rows = catalogue.photos(None if session.auditor else session.known)
+    photos = tuple(audited(loaded, row, catalogue.receipts(row.seal.object)) for row in rows)
     folders = beside.sent or _folders(io, loaded)
     chosen = []
     if beside.sample is not None:

@@ -136,9 +136,10 @@ def _selected(session: Session, selector: Sequence[str]) -> list[PhotoRow]:
     from medsnap.export.ids import order
 
     if not selector or list(selector) == ["all"]:
-        rows = session.catalogue.photos()
+        rows = session.catalogue.photos(None if session.may_send else session.known)
     else:
-        rows = [session.catalogue.photo(name) for name in dict.fromkeys(selector)]
+        bound = None if session.may_send else session.roles
+        rows = [session.catalogue.photo(name, bound) for name in dict.fromkeys(selector)]
     return sorted(rows, key=order)
 
 

@@ -105,7 +105,7 @@ def _plan(io: Io, session: Session, policy: Policy) -> _Plan:
 
     plan = _Plan()
     sightings = {s.object: s for s in session.catalogue.sightings()}
-    for row in session.catalogue.photos():
+    for row in session.catalogue.photos(session.known):
         if row.evidence is None:
             plan.unknown += 1
             continue

@@ -38,7 +38,7 @@ def replay(io: Io, vault: VaultOption = None, key_file: KeyOption = None) -> Res
     with member(io, vault, key_file) as session:
         again = _Again(texts=policies.texts(session.vault))
         digests = {s.object: s.evidence for s in session.catalogue.sightings()}
-        for row in session.catalogue.photos():
+        for row in session.catalogue.photos(session.known):
             name = row.seal.object
             for decision in session.catalogue.decided(name):
                 outcome = again.outcome(row.evidence, decision, digests[name])

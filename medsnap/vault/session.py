@@ -12,7 +12,8 @@ from medsnap.errors import KeyRefused
 from medsnap.model.photo import Sha256
 from medsnap.vault import host
 from medsnap.vault.catalogue import Catalogue
-from medsnap.vault.directory import EVERY_ROLE, Directory, load
+from medsnap.vault.directory import EVERY_ROLE, Directory, WriterVerb, load
+from medsnap.vault.entries import Filters
 from medsnap.vault.host import Pin
 from medsnap.vault.ids import Random
 from medsnap.vault.keys import Keys
@@ -35,6 +36,27 @@ class Session:
     def roles(self) -> frozenset[str] | None:
         """The policy's roles that this member has; None when they do not bind him."""
         return roles_of(self.directory, self.keys)
+
+    @property
+    def known(self) -> Filters:
+        """Ask for the photos that exist for this member: those that one of his roles may open."""
+        return Filters(roles=self.roles)
+
+    @property
+    def auditor(self) -> bool:
+        """Say whether the directory makes this member an auditor, whom no role binds (amendment 8)."""
+        mine = set(self.keys.recipients)
+        return any(m.auditor and m.recipient in mine for m in self.directory.members)
+
+    @property
+    def may_send(self) -> bool:
+        """Say whether this member's key may write receipts: exporters go by `may_leave_to`, not by roles."""
+        from medsnap.crypto.note import Signer
+
+        if not self.keys.signer:
+            return False
+        own = self.directory.writer(Signer.parse_private(self.keys.signer).vkey)
+        return own is not None and WriterVerb.RECEIPT in own.verbs
 
     @property
     def place(self) -> dict[str, int]:

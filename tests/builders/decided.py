@@ -109,6 +109,7 @@ class Decided:
             root_key=self.root_key,
             name=name,
             compartments=groups,
+            roles=("*",),
             verbs=verbs,
             random=self.dice,
         )

@@ -1,0 +1,87 @@
+"""Hidden means absent: two vaults alike but for hidden photos, every command, every role, byte for byte.
+
+Compared are standard output, standard error, exit code and every file left in the working folder. Not
+compared is what lies in the vault and on the ingest host, whose counts the storage shows to whoever reads it
+(amendment 8), and the member's own cache: it keeps the names of the commits it has taken in, so it counts
+them too. It is sealed to the member, and what the next command makes of it is compared.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from medsnap.cli import TABLE, _load
+from medsnap.crypto import age
+from tests.contracts.test_help import leaves
+from tests.e2e.hidden_cases import CASES, Case, NoVault
+from tests.e2e.two_vaults import OWNER, ROLES, Pair, Role, build
+from tests.helpers import digests
+
+COMMANDS = dict(leaves(TABLE))
+RECIPIENT = age.recipient_of(age.generate_identity(lambda size: b"\x07" * size))
+
+
+class Said(NamedTuple):
+    """All that somebody learns of one command."""
+
+    code: int
+    out: str
+    err: str
+    files: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return build(tmp_path_factory.mktemp("two"))
+
+
+def _words(pair: Pair, name: str, case: Case, role: Role) -> list[str]:
+    typed = case.words.format(**pair.ids, no="a" * 26, role=role.name, recipient=RECIPIENT)
+    return [*name.split(), *typed.split()]
+
+
+def _said(pair: Pair, which: str, name: str, case: Case, role: Role) -> Said:
+    pair.put(which)
+    ran = pair.run(role, _words(pair, name, case, role))
+    told = role.name in case.told
+    out, err = ("", "") if told else (case.settle(ran.out), case.settle(ran.err))
+    return Said(ran.code, out, err, {} if told or case.copies else pair.files())
+
+
+def test_each_command_of_the_tree_has_a_case() -> None:
+    assert set(CASES) == set(COMMANDS), "a new command needs a case, a removed one none"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_hidden_photos_change_nothing(name: str, pair: Pair) -> None:
+    cases = CASES[name]
+    if isinstance(cases, NoVault):
+        options = {option.name for option in _load(COMMANDS[name]).params}
+        assert "vault" not in options, f"{name} takes a vault, so it needs cases"
+        return
+    assert cases, name
+    for case in cases:
+        for role in ROLES:
+            without, with_ = (_said(pair, which, name, case, role) for which in ("without", "with"))
+            assert without == with_, f"{role.name}: medsnap {name} {case.words}"
+            if role.name == case.works:
+                assert with_.code == case.code, f"{role.name}: medsnap {name} {case.words}: {with_}"
+            assert with_.code != 70, with_
+
+
+def test_who_may_know_of_them_does_see_them(pair: Pair) -> None:
+    """The comparison can tell the vaults apart: everything above would else be equal for no reason."""
+    case = Case(words="--format json")
+    without, with_ = (_said(pair, which, "vault ls", case, OWNER) for which in ("without", "with"))
+    assert without != with_
+    assert with_.out.count('"id"') == without.out.count('"id"') + 3
+    for number in (51, 52, 53):
+        assert pair.ids[f"p{number}"] in with_.out
+        assert pair.ids[f"p{number}"] not in without.out
+
+
+def test_no_command_wrote_into_a_file_that_an_image_shares(pair: Pair) -> None:
+    """The stage links batches, commits and objects, which medsnap never writes a second time."""
+    assert {which: digests(pair.image(which)) for which in ("without", "with")} == pair.made
