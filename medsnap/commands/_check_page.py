@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,12 +55,12 @@ def result(io: Io, found: Found, share: Sample | None) -> Result:
     if share is not None:
         facts.append(("sample", f"{share.percent:g}%, seed {share.seed}"))
     if opened is not None:
-        facts.append(("opened", f"{opened.photos} photos, {opened.clips} clips, {len(opened.failed)} failed"))
+        facts.append(("opened", f"{media(opened.photos, opened.clips)}, {len(opened.failed)} failed"))
     verdict = "Everything fits." if good else f"{some(len(problems), 'problem')}."
     page: list[Block] = [Line(verdict, Tone.GOOD if good else Tone.BAD), Facts(tuple(facts))]
     if report.waiting:
         page.append(Line(f"{report.waiting} objects wait for the next ingest run to commit them.", Tone.WARN))
-    page += _moved(io, plan) + _named(problems, plan)
+    page += _moved(io, plan) + _named(problems, report.strays, plan)
     data = {
         "ok": good,
         **counts,
@@ -82,6 +83,11 @@ def some(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
+def media(photos: int, clips: int) -> str:
+    """Say how many photos and clips."""
+    return f"{some(photos, 'photo')}, {some(clips, 'clip')}"
+
+
 def _moved(io: Io, plan: Plan | None) -> list[Block]:
     if plan is None:
         return []
@@ -97,12 +103,18 @@ def _moved(io: Io, plan: Plan | None) -> list[Block]:
     return page
 
 
-def _named(problems: list[Problem], plan: Plan | None) -> list[Block]:
+def _named(problems: list[Problem], strays: Collection[str], plan: Plan | None) -> list[Block]:
     if not problems:
         return []
     rows = tuple((p.where, p.what) for p in problems)
-    told = "Put what is named here back from a copy of the vault; medsnap audit ls says who did what."
-    return [
-        Table(columns=("where", "what"), rows=rows, wide="what"),
-        Line(told if plan is not None else f"Nothing was changed. {told}"),
-    ]
+    page: list[Block] = [Table(columns=("where", "what"), rows=rows, wide="what")]
+    if plan is None:
+        page.append(Line("Nothing was changed."))
+    if plan is None and any(p.where in strays for p in problems):
+        page.append(Line("medsnap vault check --repair puts aside what belongs to nothing."))
+    if any(p.where not in strays for p in problems):
+        told = (
+            "Put what is broken or missing back from a copy of the vault; medsnap audit ls says who did what."
+        )
+        page.append(Line(told))
+    return page

@@ -96,7 +96,12 @@ def withdraw(
     use = consents.use(purpose)
     said = Consent(mrn=mrn, issuer=by, use=use, given=Given.WITHDRAWN, on=io.now.date())
     with member(io, vault, key_file) as session, _noted.refusals(io, session, Action.CONSENT):
-        before = said in session.catalogue.consents()
+        have = session.catalogue.consents()
+        before = said in have
+        if not any(other.mrn == mrn for other in have):  # asks the register alone: photos may be hidden
+            io.warn(
+                "the register has no other word of this number: is it typed right, leading zeros included?"
+            )
         if not before and not io.dry_run:
             _write(io, session, [said], what="withdraw")
         left = _consents.sent(session, said)

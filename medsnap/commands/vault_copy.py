@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsnap.commands._at_rest import look_at_log, pin_of
-from medsnap.commands._check_page import some
+from medsnap.commands._check_page import media, some
 from medsnap.commands._recovery import SheetOption, read_sheets
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import VaultOption, log_of, passphrase
@@ -168,7 +168,10 @@ def _held(io: Io, copy_: Path, file: Path | None, sheets: list[Path]) -> Keys:
     if file is not None:
         if sheets:
             raise UsageError("--recovery-file and --sheet exclude each other", hint="give one of them")
-        return keys.load_file(file, ask=passphrase(io))
+        held = keys.load_file(file, ask=passphrase(io))
+        if held.member and not held.member.startswith("recovery"):
+            io.warn(f"this is the key of '{held.member}': it tries the copy, and no recovery sheet")
+        return held
     read = read_sheets(io, sheets)
     named = directory.load(copy_).directory
     held = recovery.keys_of(paper.recover(read, named), named)
@@ -201,7 +204,7 @@ def _tried(io: Io, tried: Trial, problems: list[Problem], by: str, size: int) ->
         verdict = f"{some(len(tried.lost), 'committed object')} did not open."
     facts = (
         ("committed", f"{tried.committed} objects"),
-        ("opened", f"{opened.photos} photos, {opened.clips} clips"),
+        ("opened", media(opened.photos, opened.clips)),
         ("log entries", str(size)),
         ("root key", f"named by {by}"),
     )

@@ -11,6 +11,8 @@ import typer
 from medsnap.commands._shared import Format, Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member
 from medsnap.errors import Exit, UsageError
+from medsnap.model.decision import Verb
+from medsnap.model.study import MatchState
 from medsnap.report.page import Line, Table, Tone
 
 if TYPE_CHECKING:
@@ -33,9 +35,9 @@ def ls(
     vault: VaultOption = None,
     key_file: KeyOption = None,
     state: Annotated[str | None, _only("state: done or held")] = None,
-    verb: Annotated[str | None, _only("verb")] = None,
+    verb: Annotated[str | None, _only(f"verb: {', '.join(map(str, Verb))}")] = None,
     compartment: Annotated[str | None, _only("locked group")] = None,
-    match: Annotated[str | None, _only("match state")] = None,
+    match: Annotated[str | None, _only(f"match: {', '.join(MatchState)}")] = None,
     mrn: Annotated[str | None, _only("patient number")] = None,
     encounter: Annotated[str | None, _only("encounter")] = None,
     department: Annotated[str | None, _only("department")] = None,
@@ -74,7 +76,13 @@ def ls(
         since=_as_day(since, "--since"),
         until=_as_day(until, "--until"),
     )
+    _known(state, "--state", ("done", "held"))
+    _known(verb, "--verb", tuple(map(str, Verb)))
+    _known(match, "--match", tuple(map(str, MatchState)))
+    if wanted.since and wanted.until and wanted.since > wanted.until:
+        raise UsageError("--since lies after --until", hint="no day is in between")
     with member(io, vault, key_file) as session:
+        _known(compartment, "--compartment", tuple(session.place))
         wanted = dataclasses.replace(wanted, roles=session.roles)
         if io.format is Format.NDJSON:
             return _streamed(io, session, wanted, limit)
@@ -95,13 +103,13 @@ def ls(
     empty: dict[str, Any] = {"photos": []} if io.format is Format.JSON else {}
     more = len(found) > len(records)
     counts = Line(
-        f"{len(records)} photos"
+        f"{len(records)} photo{'' if len(records) == 1 else 's'}"
         + (f" in {', '.join(groups)}" if groups else "")
         + ("; there are more" if more else ""),
         Tone.QUIET,
     )
     return Result(
-        page=(table, counts),
+        page=(table, counts) if records else (table,),
         data={"type": "summary", "count": len(records), "more": more, **empty},
         exit=Exit.INTEGRITY if broken else Exit.OK,
         records="photos",
@@ -120,6 +128,12 @@ def _streamed(io: Io, session: Session, wanted: Filters, limit: int | None) -> R
     code = Exit.INTEGRITY if session.reader.problems else Exit.OK
     data = {"type": "summary", "count": count, "more": more}
     return Result(page=(), data=data, exit=code, records="photos")
+
+
+def _known(word: str | None, option: str, words: tuple[str, ...]) -> None:
+    """Refuse a word that no photo can have: it would look like an empty vault. Raises UsageError."""
+    if word is not None and word not in words:
+        raise UsageError(f"{option} knows no '{word:.40}'", hint=f"one of: {', '.join(words)}")
 
 
 def _as_day(text: str | None, option: str) -> str | None:

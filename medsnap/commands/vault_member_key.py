@@ -60,7 +60,10 @@ def key(
         keys.save_file(path, keys.render(held, f"medsnap key of {name}"), random=io.random)
     recipient = held.recipients[0]
     print_ = Request(recipient, held.vkey).fingerprint
-    io.note(f"Your secret key is in {path}, mode 0600. Send the printed lines to the keeper of the root key;")
+    what = str(io.output) if io.output is not None else "the printed lines"
+    io.note(
+        f"Your secret key is in {path}, mode 0600: keep it here. Send {what} to the keeper of the root key;"
+    )
     io.note(f"when he adds you, his fingerprint must be this one: {print_}")
     if not vouched:
         io.warn(

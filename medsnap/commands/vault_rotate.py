@@ -43,6 +43,9 @@ def rotate(
         raise UsageError("no locked group was named", hint="medsnap vault member ls shows them")
     by = keeper(io, vault, root_key_file, key_file)
     before, after = by.directory, by.directory
+    known = [key.name for key in before.compartments]
+    if unknown := [name for name in groups if name not in known]:
+        raise UsageError(f"there is no locked group '{unknown[0]:.40}'", hint=f"one of: {', '.join(known)}")
     epochs = {name: before.compartment(name).epoch + 1 for name in groups}
     if not io.dry_run:
         details = (("compartments", " ".join(groups)),)

@@ -9,13 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 from medsnap.errors import UsageError
 from medsnap.formats import csv_table as table
 from medsnap.formats.csv_table import Row, Table
 from medsnap.match import fields
-from medsnap.model.consent import USES, Consent, Given, Register, named, register
+from medsnap.model.consent import TREATMENT, USES, Consent, Given, Register, named, register
 from medsnap.model.photo import Sha256
+
+_PURPOSES: Final = ", ".join("care" if name == TREATMENT else name for name in USES)  # as people write them
 
 _COLUMNS = {
     "mrn": ("patient", "patient_id", "patient_number", "pid"),
@@ -82,7 +85,7 @@ def use(text: str) -> str:
     """Read a purpose of the command line: care is treatment. Raises UsageError."""
     found = named(text.strip().casefold())
     if found not in USES:
-        raise UsageError("this purpose is not known", hint=f"one of: {', '.join(USES)}")
+        raise UsageError("this purpose is not known", hint=f"one of: {_PURPOSES}")
     return found
 
 
@@ -112,7 +115,7 @@ def _consent(source: Table, row: Row, today: date, issuer: str) -> Consent:
         raise source.wrong(row, "given", f"needs one of: {', '.join(_GIVEN)}")
     purpose = named(row.text("purpose").casefold())
     if purpose not in USES:
-        raise source.wrong(row, "purpose", f"needs one of: {', '.join(USES)}")
+        raise source.wrong(row, "purpose", f"needs one of: {_PURPOSES}")
     speaker = row.text("by").casefold()
     if speaker not in _GUARDIANS | _OWN:
         raise source.wrong(row, "by", "needs 'patient' or 'guardian'")

@@ -32,7 +32,9 @@ def _console(stream: IO[str], width: int | None = None) -> Console:
 def render(page: Page, stream: IO[str], *, width: int | None = None) -> None:
     """Draw the blocks on a stream; colours only on a terminal (NO_COLOR is honoured)."""
     console = _console(stream, width)
-    for block in page:
+    for before, block in zip((None, *page), page, strict=False):
+        if isinstance(before, Facts | Table) and isinstance(block, Table) and block.rows:
+            console.print()  # else the heading reads like one more line of what stands above
         _draw(console, block)
 
 

@@ -208,3 +208,20 @@ def test_ingest_decides_by_the_register_that_it_is_given_and_keeps_its_digest(
     capsys.readouterr()
     assert (code, run(root(), ["policy", "explain", lines[0]["object"], *where])) == (0, 0)
     assert f"consents {hashlib.sha256(file.read_bytes()).hexdigest()[:12]}" in capsys.readouterr().out
+
+
+def test_a_number_that_the_register_does_not_know_is_asked_about(
+    clinic: Consents, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--vault", str(clinic.vault), "--key-file", str(clinic.key), "--purpose", "teaching"]
+    capsys.readouterr()
+    assert run(root(), ["consent", "withdraw", "--patient", "0815", *where]) == 0
+    assert "is it typed right" in " ".join(capsys.readouterr().err.split())
+    assert run(root(), ["consent", "withdraw", "--patient", "0815", *where]) == 0
+    assert "is it typed right" not in capsys.readouterr().err
+
+
+def test_purposes_are_named_as_the_documents_name_them(clinic: Consents) -> None:
+    code, lines = clinic.consent("ls", "--purpose", "teeching")
+    assert code == 2
+    assert lines[-1]["error"]["hint"] == "one of: care, teaching, publication"
