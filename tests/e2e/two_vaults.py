@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -163,15 +163,24 @@ _VISITS = {1: 1, 2: 1, 3: 2, 4: 3, 51: 1, 52: 2, 53: 9}
 _VISIBLE, _HIDDEN = (1, 2, 3, 4), (51, 52, 53)
 
 
-def _lists(work: Path) -> None:
+def photo_lists(
+    work: Path, visits: Mapping[int, int], *, hidden: Container[int] = (), without_site: Container[int] = ()
+) -> None:
+    """Write the three lists and the policy for photos by number, each with the number of its visit."""
     rows = [
-        _row(f"P{n}.jpg", visit, "injury" if n in _HIDDEN else "assessment") for n, visit in _VISITS.items()
+        _row(f"P{n}.jpg", visit, "injury" if n in hidden else "assessment")
+        | ({"body_site": "", "laterality": ""} if n in without_site else {})
+        for n, visit in visits.items()
     ]
     _csv(work / "manifest.csv", rows)
     _csv(work / "devices.csv", [{"asset": "TAB-1", "class": "managed"}])
     person = {"staff_id": "r.lind", "roles": "clinical-staff", "from": "2000-01-01", "until": "2090-01-01"}
     _csv(work / "people.csv", [person])
     (work / "policy.yaml").write_text(POLICY, encoding="utf-8")
+
+
+def _lists(work: Path) -> None:
+    photo_lists(work, _VISITS, hidden=_HIDDEN)
     (work / "stricter.yaml").write_text(
         POLICY.replace("version: 1", "version: 2").replace("personal: accept", "personal: quarantine"),
         encoding="utf-8",
