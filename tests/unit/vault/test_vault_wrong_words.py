@@ -41,7 +41,7 @@ def test_rotate_names_the_groups_that_there_are(made: Shell) -> None:
 
 
 def test_a_stray_file_is_sent_to_repair_and_a_lost_one_to_the_copy(made: Shell, photos: list[bytes]) -> None:
-    (made.vault / "objects" / "ab").mkdir()
+    (made.vault / "objects" / "ab").mkdir(exist_ok=True)
     (made.vault / "objects" / "ab" / "junk").write_bytes(b"junk")
     code, out, _ = made("vault", "check")
     assert code == 4
