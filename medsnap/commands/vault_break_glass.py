@@ -85,11 +85,11 @@ def open_(
 
     The policy's break_glass says who may ask, for how long, who is told, and which groups stay shut. The
     log is told before anything is opened. Afterwards every key that the custodian's file could give has
-    to end: `vault break-glass end`, or the next change of members does it.
+    to end: `vault break-glass end`, or the next change of members does it. The word `open` may be left out.
 
     Examples:
 
-      medsnap vault break-glass --patient 4711 --reason "unconscious, wound" --custodian-key c.key -o out
+      medsnap vault break-glass open --patient 4711 --reason unwell --custodian-key c.key -o o
     """
     from medsnap.vault import emergency
     from medsnap.vault.keys import load_file

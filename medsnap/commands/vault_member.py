@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands._directory import RootKeyOption, keeper, remember, seen_directory, unconfirmed
+from medsnap.commands._directory import (
+    RootKeyOption,
+    keeper,
+    pending,
+    remember,
+    seen_directory,
+    unconfirmed,
+)
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption
 from medsnap.commands.vault_member_key import Request, read_request
-from medsnap.errors import UsageError
+from medsnap.errors import MedsnapError, UsageError
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
@@ -253,10 +261,25 @@ def ls(io: Io, *, vault: VaultOption = None) -> Result:
         page.append(Line("any: the policy's roles do not bind this member, only his key does.", Tone.QUIET))
     if gone:
         page.append(Line(f"Taken out: {', '.join(gone)}.", Tone.QUIET))
+    due = _due(place, directory)
+    if due:
+        page.append(
+            Line(f"A break-glass waits for its end ({', '.join(due)}): vault break-glass end.", Tone.WARN)
+        )
     if not vouched:
         page.append(Line("NOT checked: no root is pinned here and no key file names one.", Tone.WARN))
-    data = {"type": "summary", "removed": gone, "checked_by": vouched or None, **_state(directory, hosts)}
-    return Result(page=tuple(page), data=data, records="members")
+    data = {"type": "summary", "removed": gone, "checked_by": vouched or None, "due": due}
+    return Result(page=tuple(page), data=data | _state(directory, hosts), records="members")
+
+
+def _due(vault: Path, directory: Directory) -> list[str]:
+    """Name the groups whose keys have to end; nothing where the log cannot be read: others tell that."""
+    from medsnap.vault.due import groups_of
+
+    try:
+        return [name or "the audit log" for name in groups_of(pending(vault, directory))]
+    except MedsnapError:
+        return []
 
 
 def _state(directory: Directory, hosts: tuple[Confirmation, ...]) -> dict[str, Any]:

@@ -204,6 +204,7 @@ def test_the_end_gives_new_keys_that_the_custodian_s_file_never_had(made: Shell)
         assert key.epoch == before.compartment(key.name).epoch + grown
         assert not grown or key.recipient not in {recipient_of(i) for i in kept[key.name]}
     assert "No break-glass waits" in _end(made)[1], "it ends once"
+    assert made.json("vault", "member", "ls")["due"] == []
     photo = os.urandom(600)
     name = _ingest(made, photo, "intimate", "1")
     assert made("vault", "open", name, "-o", made.home / "n", "--key-file", made.key)[0] == 0
@@ -270,6 +271,7 @@ def test_nobody_is_locked_out_by_the_end(made: Shell) -> None:
 def test_what_is_due_stands_in_the_clear_leaf(made: Shell, tmp_path: Path) -> None:
     """No key is needed to see it, and it names neither patient nor reason."""
     _glass(made, "out")
+    assert made.json("vault", "member", "ls")["due"] == ["identifiable", "intimate", "safeguarding"]
     log = log_of(made.vault, _current(made))
     [due] = store.due(log)
     assert due.used == "custodian"
