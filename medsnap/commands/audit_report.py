@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from medsnap.commands._access import Question
     from medsnap.policy import Policy
     from medsnap.policy.audit_rules import AuditRule
-    from medsnap.policy.auditing import Answer, Case
+    from medsnap.policy.auditing import Answer, Audited, Case
     from medsnap.policy.waiver import Waiver
     from medsnap.report.audit_html import AuditSheet
     from medsnap.report.listing import Listing
@@ -163,8 +164,17 @@ def _case(io: Io, session: Session, file: Path, beside: _Beside) -> Case:
         opened=_reread.opened(io, session, loaded, chosen) if beside.sample is not None else None,
         dumped=_reread.dumped(io, beside.dumps) if beside.dumps else None,
         missing=_reread.missing(session.vault, photos),
+        on_hold=_on_hold(session, photos),
+        erased=len(session.reader.ledger.gone),
         sent=_reread.sent(session, loaded, photos, folders) if folders else None,
     )
+
+
+def _on_hold(session: Session, photos: Sequence[Audited]) -> frozenset[str]:
+    from medsnap.vault.holds import binding
+
+    holds = session.catalogue.holds()
+    return frozenset(photo.object for photo in photos if binding(holds, photo.row))
 
 
 def _ended(io: Io, policy: Policy, file: Path) -> list[Waiver]:

@@ -123,15 +123,18 @@ def covered(case: Case) -> Answer:
 def nothing_destroyed(case: Case) -> Answer:
     """R1: what the catalogue names lies in the vault until its time; a safeguarded photo always."""
     early = [p.object for p in case.photos if p.object in case.missing and not _past(case, p)]
-    due = [p.object for p in case.photos if p.object not in case.missing and _past(case, p)]
+    bound = case.missing | case.on_hold
+    due = [p.object for p in case.photos if p.object not in bound and _past(case, p)]
     todo = "put the files back from a copy of the vault (medsnap vault check names them)"
     if early:
         return judge(early, "", "gone before the time that the policy keeps it", todo)
     if due:
-        wrong = "older than the policy keeps it; a legal hold may still bind it"
-        return judge(due, "", wrong, "a person decides; medsnap destroys nothing by itself", Verdict.WARN)
+        wrong = "older than the policy keeps it, and no legal hold is on it"
+        return judge(due, "", wrong, "an officer decides: medsnap vault expire --plan FILE", Verdict.WARN)
     kept = len(case.photos) - len(case.missing & {p.object for p in case.photos})
     good = f"{photos_said(kept)} in place; kept {_said(case, 'keep') or 'for ever'}"
+    good += f"; {len(case.on_hold)} on legal hold" if case.on_hold else ""
+    good += f"; {case.erased} expired or erased, as the log says" if case.erased else ""
     return Answer(verdict=Verdict.OK, found=good)
 
 

@@ -93,6 +93,8 @@ class Case:
     dumped: frozenset[str] | None = None  # sha256 of the files that lie on a device or in its dump
     missing: frozenset[str] = frozenset()  # ids of the catalogue whose object the vault lacks
     sent: tuple[Sent, ...] | None = None
+    on_hold: frozenset[str] = frozenset()  # ids of photos that a legal hold is on
+    erased: int = 0  # objects that were expired or erased, each named by a signed note of the log
 
 
 Check: TypeAlias = Callable[[Case], Answer]

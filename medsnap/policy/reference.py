@@ -21,7 +21,7 @@ _NEEDS: Final = {  # what a rule is checked with, where the catalogue and the lo
     "S1": "the second reading at intake; with `--sample N` a scrub of stored photos that must find nothing",
     "G3": "loading: a department's milder line is an error (E201), so no audit ever sees one",
     "V3": "the catalogue; that a code means its term is an error of `policy lint` (E120)",
-    "R1": "the vault's objects; legal holds are kept outside medsnap, so what is due is only named",
+    "R1": "the vault's objects, its legal holds, and the signed notes of what was expired or erased",
     "F10": "the catalogue; medsnap makes no covered copies yet, so there are none to look at",
     "S4": "receipts; medsnap shifts no times yet, so nothing goes to a target that asks for it",
 }

@@ -29,7 +29,14 @@ from tests.interop import age_hybrid
 pyrage = pytest.importorskip("pyrage")
 pytestmark = pytest.mark.interop
 ID = re.compile(r"[a-z2-7]{26}")
-VERBS = {"photo.add": "add", "photo.receipt": "receipt", "photo.decide": "decide", "photo.open": "open"}
+VERBS = {
+    "photo.add": "add",
+    "photo.receipt": "receipt",
+    "photo.decide": "decide",
+    "photo.open": "open",
+    "hold": "hold",
+    "hold.release": "hold",
+}
 
 
 class Refused(Exception):
@@ -129,6 +136,9 @@ class Vault:
         need(set(self.directory["requires"]) <= known, "needs what is not known")
         need(self.directory["version"] >= seen, "an older directory")
         self.rings = dict(self._rings(identities_in(text)))
+        self.gone: set[str] = set()
+        self.noted: set[str] = set()
+        self.instead: dict[str, dict[str, str]] = {}
 
     def _rings(self, own: list[str]) -> Iterator[tuple[str, list[str]]]:
         for row in self.directory["compartments"]:
@@ -159,22 +169,42 @@ class Vault:
         need(merkle(leaves) == base64.b64decode(root), "the log has another root")
         return [json.loads(leaf)["commit"] for leaf in leaves]
 
-    def commits(self) -> list[tuple[dict[str, Any], set[str]]]:
-        """Give each commit with the verbs of its signer, in the log's order."""
+    def _notes(self, folder: str, line: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Give digest, content and writer of each signed note of a folder."""
         writers = {w["vkey"]: w for w in self.directory["writers"]}
-        found = []
-        for path in (self.folder / "commits").iterdir():
+        for path in (self.folder / folder).glob("*"):
             note = path.read_bytes()
             text, signed = opened(note, writers)
             head, _, body = text.partition("\n")
-            need(head == "medsnap commit" and signed, "nobody signed a commit")
-            commit = json.loads(body)
-            fits = (commit["format"], commit["vault"], commit["commit"])
-            need(fits == (1, self.directory["vault"], path.name), "a commit belongs elsewhere")
-            found.append((sha256(note), commit, writers[signed.pop()]))
+            need(head == line and signed, "nobody signed it")
+            said = json.loads(body)
+            fits = (said["format"], said["vault"], said[line.split()[1]])
+            need(fits == (1, self.directory["vault"], path.name), "it belongs elsewhere")
+            yield sha256(note), said, writers[signed.pop()]
+
+    def _erased(self, place: dict[str, int]) -> None:
+        """Take in what was erased: objects that are gone, batches that are read in place of others."""
+        noted = list(self._notes("erasures", "medsnap erasure"))
+        need({d for d, _, _ in noted} <= set(place), "an erasure is not in the log")
+        for digest, said, writer in sorted(noted, key=lambda n: place[n[0]]):
+            need(said["verb"] in {"expire", "erase"} & verbs_at(writer, place[digest]), "no right to erase")
+            self.gone |= {o["object"] for o in said["objects"]}
+            self.noted.add(digest)
+            for r in said["replaced"]:
+                self.instead.setdefault(r["batch"], {"batch": r["by"], "sha256": r["by_sha256"]})
+
+    def _current(self, ref: dict[str, str]) -> dict[str, str]:
+        while ref["batch"] in self.instead:
+            ref = self.instead[ref["batch"]]
+        return ref
+
+    def commits(self) -> list[tuple[dict[str, Any], set[str]]]:
+        """Give each commit with the verbs of its signer, in the log's order."""
+        found = list(self._notes("commits", "medsnap commit"))
         logged = [digest for digest in self.log() if digest is not None]
         place = {digest: n for n, digest in reversed(list(enumerate(logged)))}
-        need({d for d, _, _ in found} == set(place), "log and commits differ")
+        self._erased(place)
+        need({d for d, _, _ in found} | self.noted == set(place), "log and commits differ")
         found.sort(key=lambda c: place[c[0]])
         return [(commit, verbs_at(writer, place[digest])) for digest, commit, writer in found]
 
@@ -184,7 +214,7 @@ class Vault:
             committed = {(o["object"], o["payload"]) for o in commit["objects"]}
             existed = [row["name"] for row in self.directory["compartments"][: len(commit["batches"])]]
             missing = set(existed) & set(self.rings)
-            for ref in commit["batches"]:
+            for ref in map(self._current, commit["batches"]):
                 need(ID.fullmatch(ref["batch"]), "no id")
                 data = (self.folder / "batches" / ref["batch"]).read_bytes()
                 need(sha256(data) == ref["sha256"], "another batch")
@@ -195,6 +225,9 @@ class Vault:
                     missing.remove(name)
                     for event in self._lines(plain, name, commit):
                         kind = event.pop("event")
+                        about = event.get("seal") or event.get("receipt") or event
+                        if about.get("object") in self.gone:
+                            continue
                         need(VERBS[kind] in verbs, f"the signer may not {kind}")
                         seals = [event["seal"]] if kind == "photo.add" else []
                         seals += [c["seal"] for c in event.get("companions", ()) if c["seal"]]
@@ -284,6 +317,12 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     medsnap(folder, "vault", "rotate", "intimate", *sheet)
     medsnap(folder, "vault", "member", "remove", "leaver", *sheet)
     medsnap(folder, *words)
+    # one photo is on hold, two are erased one after the other: a batch is replaced twice
+    photos = json.loads(medsnap(folder, "vault", "ls", "--format", "json"))["photos"]
+    names = [p["id"] for p in photos if p["verb"] == "restrict"]
+    medsnap(folder, "vault", "legal-hold", "add", names[0], "--reason", "an inquiry")
+    for name in names[-2:]:
+        medsnap(folder, "vault", "erase", name, "--reason", "on request")
     return folder
 
 
@@ -314,6 +353,20 @@ def test_it_lists_what_medsnap_lists_and_opens_the_same_bytes(clinic: Path, tmp_
         assert shown == photos[name]
         medsnap(clinic, "vault", "open", name, "-o", tmp_path / name)
         assert (tmp_path / name).read_bytes() == vault.open(photos[name]["seal"])
+
+
+def test_of_what_was_erased_it_finds_nothing_and_of_a_hold_what_it_says(clinic: Path) -> None:
+    vault = Vault(clinic / "vault", clinic / "keys" / "owner.key")
+    events = [event for _, event in vault.events()]
+    assert len(vault.gone) >= 2
+    assert len(vault.instead) >= 2
+    for name in vault.gone:
+        assert not (clinic / "vault" / "objects" / name[:2] / name).exists()
+        assert name not in json.dumps(events)
+    [hold] = [event for event in events if event["event"] == "hold"]
+    assert (hold["reason"], hold["object"] in vault.photos()) == ("an inquiry", True)
+    lying = {path.name for path in (clinic / "vault" / "batches").iterdir()}
+    assert not lying & set(vault.instead)
 
 
 def test_it_finds_clips_receipts_and_lines_sealed_before_a_kill(clinic: Path) -> None:
@@ -367,6 +420,8 @@ TAMPERED = {
     "an object gone": lambda v: _first(v / "objects").unlink(),
     "a commit gone": lambda v: _first(v / "commits").unlink(),
     "an entry of the log": lambda v: _flip(_entries(v), 20),
+    "a byte of an erasure": lambda v: _flip(_first(v / "erasures"), 60),
+    "an erasure gone": lambda v: _first(v / "erasures").unlink(),
     "the signature of the log": lambda v: _flip(v / "log" / "checkpoint", -6),
 }
 
