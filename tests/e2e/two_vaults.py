@@ -200,7 +200,7 @@ def _lists(work: Path) -> None:
         (work / "more" / f"N{number}.jpg").write_bytes(photo(number))
 
 
-class _Builder:
+class Builder:
     """Builds on the stage, one command after the other; each must end well."""
 
     def __init__(self, pair: Pair) -> None:
@@ -223,25 +223,23 @@ class _Builder:
         records = [json.loads(line) for line in ran.out.splitlines()]
         return {int(r["source"][1:-4]): r["object"] for r in records if r["type"] == "photo"}
 
-    def members(self) -> None:
-        for role in ROLES:
-            if role.keyless:
-                continue
-            key, lines = f"../keys/{role.name}.key", f"{role.name}.member"
-            self.do(OWNER, "vault", "member", "key", role.name, "--key-file", key, "-o", lines)
-            given = [w for name in role.groups for w in ("--compartment", name)]
-            given += [w for name in role.roles for w in ("--role", name)]
-            given += [w for verb in role.verbs for w in ("--verb", verb)]
-            given += ["--auditor"] if role.auditor else []
-            sheet = ("--root-key-file", "../keys/recovery.key")
-            self.do(OWNER, "vault", "member", "add", role.name, "--recipient", lines, *given, *sheet)
-            (self.work / lines).unlink()
+    def member(self, role: Role) -> None:
+        """Let somebody make his key, and add him."""
+        key, lines = f"../keys/{role.name}.key", f"{role.name}.member"
+        self.do(OWNER, "vault", "member", "key", role.name, "--key-file", key, "-o", lines)
+        given = [w for name in role.groups for w in ("--compartment", name)]
+        given += [w for name in role.roles for w in ("--role", name)]
+        given += [w for verb in role.verbs for w in ("--verb", verb)]
+        given += ["--auditor"] if role.auditor else []
+        sheet = ("--root-key-file", "../keys/recovery.key")
+        self.do(OWNER, "vault", "member", "add", role.name, "--recipient", lines, *given, *sheet)
+        (self.work / lines).unlink()
 
 
 def build(root: Path) -> Pair:
     """Make both vaults: one without the hidden photos, one with them and with what was done with them."""
     pair = Pair(root)
-    make = _Builder(pair)
+    make = Builder(pair)
     for name in ("work", "home", "keys", "state"):
         (pair.stage / name).mkdir(parents=True)
     _lists(make.work)
@@ -249,7 +247,9 @@ def build(root: Path) -> Pair:
     make.do(OWNER, "vault", "init", "--suite", "x25519", "--no-input", *places)
     for empty in (pair.stage / "vault" / "objects").iterdir():
         empty.rmdir()  # a thousand empty folders in each copy: they are made anew when needed
-    make.members()
+    for role in ROLES:
+        if not role.keyless:
+            make.member(role)
     first = make.ingest("dump", 1, 2, 3)
     make.do(ROLES[1], "export", "--as", "fhir", "--target", "ehr", "-o", "../sent", first[1], first[3])
     make.do(ROLES[0], "consent", "import", "consent.csv")
@@ -276,7 +276,7 @@ def build(root: Path) -> Pair:
     return pair
 
 
-def _live(make: _Builder, hidden: str) -> None:
+def _live(make: Builder, hidden: str) -> None:
     """Somebody who may: opens a hidden photo, sends it, and takes a consent of its patient back."""
     make.do(OWNER, "vault", "open", hidden, "-o", "../opened.jpg")
     make.do(OWNER, "export", hidden, "--as", "dicom", "--target", "all", "-o", "../sent")
