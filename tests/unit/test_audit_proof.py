@@ -40,7 +40,7 @@ def stranger(text: bytes, origin: str, vkey: str) -> bytes:
     assert word == "index" and all(len(step) == 32 for step in path)
 
     body, _, signatures = note.partition("\n\n")
-    name, key_hash, key = vkey.split("+")
+    name, key_hash, key = vkey.split("+", 2)
     public = base64.b64decode(key)
     assert public[0] == 1 and hashlib.sha256(name.encode() + b"\n" + public).hexdigest()[:8] == key_hash
     for line in signatures.splitlines():

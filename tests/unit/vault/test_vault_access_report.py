@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -10,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from medsnap.audit import checkpoint, store
+from medsnap.audit import checkpoint, proof, store
 from medsnap.audit.log import Log
 from medsnap.commands._vault import log_of
-from medsnap.crypto.note import Signer
+from medsnap.crypto.note import Signer, Verifier
 from medsnap.model.event import Action, AuditEvent
 from medsnap.model.study import Match, MatchState, Patient, Visit
 from medsnap.vault import directory
@@ -293,3 +294,32 @@ def test_in_a_copy_nothing_is_entered(ward: Ward) -> None:
     assert (copy / "log/checkpoint").read_bytes() == size
     assert ward.run("owner", "audit", "verify")[0] == 0
     assert ward.shell("vault", "copy", copy)[0] == 0, "the copy is still the vault's beginning"
+
+
+def test_the_ledger_that_left_is_compared(ward: Ward, tmp_path: Path) -> None:
+    clean, kept = tmp_path / "clean", tmp_path / "kept"
+    assert ward.shell("audit", "checkpoint", "-o", clean)[0] == 0 and "ledger:" not in clean.read_text()
+    assert ward.run("owner", "vault", "erase", ward.photos[0], "--reason", "asked for")[0] == 0
+    assert ward.shell("audit", "checkpoint", "-o", kept)[0] == 0 and "ledger:" in kept.read_text()
+    assert ward.run("owner", "vault", "erase", ward.photos[1], "--reason", "asked for")[0] == 0
+    for since in (clean, kept):  # an erasure of later changes nothing of what was said then
+        assert ward.run("owner", "audit", "verify", "--since", since)[0] == 0
+    for note in (ward.shell.vault / "erasures").iterdir():
+        note.unlink()
+    code, _, err = ward.run("owner", "audit", "verify", "--since", kept)
+    assert code == 4 and "ledger of erasures" in err
+
+
+def test_a_photo_is_proved_to_who_has_the_key_only(ward: Ward, tmp_path: Path) -> None:
+    seen, hidden, _ = ward.photos
+    for who, photo, expected in (("nurse", seen, 0), ("owner", hidden, 0)):
+        code, out, _ = ward.run(who, "audit", "proof", "--object", photo[:8])
+        assert code == expected
+        named = directory.load(ward.shell.vault).directory
+        leaf = json.loads(proof.verify(out.encode(), [Verifier.parse(k) for k in named.log_vkeys]).extra)
+        commits = {
+            hashlib.sha256(p.read_bytes()).hexdigest(): p for p in (ward.shell.vault / "commits").iterdir()
+        }
+        assert photo in commits[leaf["commit"]].read_text()
+    told = [ward.run("nurse", "audit", "proof", "--object", name) for name in (hidden, ABSENT)]
+    assert told[0] == told[1] and told[0][0] == 66
