@@ -97,3 +97,36 @@ def test_agrees_with_the_csv_module(rows: list[tuple[str, str]]) -> None:
 def test_any_bytes_end_in_a_table_or_an_error_for_people(data: bytes) -> None:
     with contextlib.suppress(MedsnapError):
         assert read(b"file,mrn\n" + data).digest
+
+
+def test_a_day_is_written_year_first_or_not_at_all() -> None:
+    source = table.parse(b"file,side\na,2026-02-30\nb,\nc,2026-03-01T10:00\n", "m.csv", COLUMNS, strict=True)
+    wrong, blank, right = source.rows
+    with pytest.raises(ConfigError, match="YYYY-MM-DD") as refused:
+        table.day(source, wrong, "side")
+    assert refused.value.where == "m.csv:2:3"
+    assert "2026-02-30" not in refused.value.message
+    assert table.day(source, blank, "side") is None
+    assert str(table.day(source, right, "side")) == "2026-03-01"
+    assert table.missing(source, "mrn").where == "m.csv:1:1"
+
+
+def test_what_cannot_be_held_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "MAX_BYTES", 1 << 20)
+    with pytest.raises(ConfigError, match="larger than 1 MiB"):
+        read(b"file\n" + bytes(1 << 20))
+    monkeypatch.setattr(table, "MAX_ROWS", 3)
+    assert len(read("file\na\nb\nc\n").rows) == 3
+    with pytest.raises(ConfigError, match="more than 3 rows") as refused:
+        read("file\na\nb\nc\nd\n")
+    assert refused.value.where.startswith("m.csv:")
+    with pytest.raises(ConfigError, match="cells"):
+        read("file\n" + "," * (table.MAX_COLUMNS + 1) + "\n")
+    with pytest.raises(MedsnapError):
+        table.read(tmp_path, COLUMNS, strict=True)
+
+
+def test_notes_stand_before_the_headings() -> None:
+    found = read("# exported 2026-03-01\n\n#by hand\nfile,mrn\na,b\n")
+    assert found.notes == ("exported 2026-03-01", "by hand")
+    assert table.parse(b"file\na\n", "m.csv", COLUMNS, strict=True).notes == ()
