@@ -122,12 +122,13 @@ def covered(case: Case) -> Answer:
 
 def nothing_destroyed(case: Case) -> Answer:
     """R1: what the catalogue names lies in the vault until its time; a safeguarded photo always."""
-    early = [p.object for p in case.photos if p.object in case.missing and not _past(case, p)]
+    kept_for = [p for p in case.photos if p.object in case.on_hold or not _past(case, p)]
+    early = [p.object for p in kept_for if p.object in case.missing]
     bound = case.missing | case.on_hold
     due = [p.object for p in case.photos if p.object not in bound and _past(case, p)]
     todo = "put the files back from a copy of the vault (medsnap vault check names them)"
     if early:
-        return judge(early, "", "gone before the time that the policy keeps it", todo)
+        return judge(early, "", "gone before the time that the policy, or a legal hold, keeps it", todo)
     if due:
         wrong = "older than the policy keeps it, and no legal hold is on it"
         return judge(due, "", wrong, "an officer decides: medsnap vault expire --plan FILE", Verdict.WARN)

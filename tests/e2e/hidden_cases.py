@@ -149,6 +149,37 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
         *_same(f"--patient M00009 {_GLASS}", f"--patient M77777 {_GLASS} --format json", code=66),
     ),
     "vault break-glass end": _same("", "--keep-custodian --format json", code=77),
+    "vault prove": _same("", "--format json"),
+    "vault expire": _same(
+        "--policy policy.yaml", "--policy policy.yaml --plan plan.json", "--policy policy.yaml --format json"
+    ),
+    "vault erase": (
+        *_same("{p1} --reason r", "--patient M00001 --reason r --format json"),
+        *_same("--patient M00009 --reason r -n"),
+        *_same("{p51} --reason r", "{p53} --reason r -n --format json", "{no} --reason r", code=66),
+    ),
+    "vault ledger": _same("", "--format json", works="operator"),
+    "vault legal-hold add": (
+        *_same("{p1} --reason r", "--patient M00001 --reason r", "--patient M00009 --reason r --format json"),
+        *_same("{p51} --reason r", "{p53} --reason r --format json", "{no} --reason r", code=66),
+    ),
+    "vault legal-hold ls": _same("", "--all --format json"),
+    "vault legal-hold release": _same("aaaaaaaa --reason r", code=66),
+    "vault prove": _same("", "--format json"),
+    "vault expire": _same("--policy policy.yaml --plan due.json", "--policy policy.yaml -n --format json"),
+    "vault erase": (
+        *_same("{p1} --reason asked", "--patient M00001 --reason asked --format json"),
+        *_same("--patient M00009 --reason asked", "{p51} --reason asked", "{no} --reason asked -n", code=66),
+    ),
+    "vault ledger": _sees(STORAGE, entries, "", "--save ledger.json", works="operator", told=_EVERYBODY),
+    "vault legal-hold add": (
+        *_same("{p1} --reason court", "--patient M00001 --reason court --format json"),
+        *_same("--patient M00009 --reason court"),
+        *_same("{p51} --reason court", "{no} --reason court --format json", code=66),
+    ),
+    "vault legal-hold ls": _same("", "--all --format json"),
+    "vault legal-hold release": _same("{no} --reason closed", "{hold} --reason closed", code=66),
+    "vault recovery renew": _same("--set recovery -o sheets", code=77),
     "vault rotate": _same("general", "intimate", code=77),
     "policy lint": _same("policy.yaml"),
     "policy test": _same("hospital", code=66),
@@ -187,6 +218,7 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
         *_sees(LOG, counts, "--object {p1}", told=_EVERYBODY),
         *_same("--object {p51}", "--object {p53} --format json", "--object {no}", code=66),
     ),
+    "audit export": _sees(LOG, entries, "-o events.ndjson", works="auditor", told="auditor"),
     "audit report": _sees(LOG, counts, "--policy policy.yaml", "--format json"),
     "doctor": _same("", "--format json", works="operator"),
 }  # fmt: skip

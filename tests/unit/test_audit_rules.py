@@ -283,6 +283,17 @@ def test_what_is_gone_before_its_time(
     assert lasting(years, gone=gone, **changes).verdict is verdict
 
 
+@pytest.mark.parametrize(("gone", "verdict"), [(False, Verdict.OK), (True, VIOLATION)])
+def test_a_legal_hold_keeps_what_the_policy_would_let_go(gone: bool, verdict: Verdict) -> None:
+    row = photo()
+    old = replace(row, match=replace(row.match, captured_at=f"{NOW.year - 70}-01-02T10:00:00"))
+    name = frozenset({str(row.seal.object)})
+    got = answer(plain(old, missing=name if gone else frozenset(), on_hold=name, erased=3), "R1")
+    assert got.verdict is verdict
+    if not gone:
+        assert got.found.endswith("; 1 on legal hold; 3 expired or erased, as the log says")
+
+
 def test_where_a_policy_keeps_for_ever_nothing_may_be_gone() -> None:
     lasts = edited(("retention: {keep: 8 years,", "retention: {keep: for ever,"))
     row = photo()
