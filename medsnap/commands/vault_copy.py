@@ -91,6 +91,7 @@ def _copied(io: Io, report: CopyReport, entries: int, size: int) -> Result:
         "batches": report.batches,
         "commits": report.commits,
         "mended": report.mended,
+        "erased": report.erased,
         "unlogged": report.unlogged,
         "log_entries": entries,
         "log_size": size,
@@ -102,6 +103,8 @@ def _copied(io: Io, report: CopyReport, entries: int, size: int) -> Result:
         ("lay there", some(report.present, "object")),
         ("log", f"{entries} new entries of {size}"),
     ]
+    if report.erased:
+        facts.append(("taken out", f"{some(report.erased, 'object')} that were erased in the vault"))
     if report.mended:
         facts.append(("mended", f"{report.mended} files of the copy; the broken ones lie in its tmp/aside"))
     page: list[Block] = [Line(verdict, Tone.GOOD if good else Tone.BAD), Facts(tuple(facts))]

@@ -12,7 +12,7 @@ import typer
 from medsnap.commands import _noted, _officer, vault_ledger
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption
-from medsnap.errors import Exit, UsageError
+from medsnap.errors import Exit, NotFound, UsageError
 from medsnap.model.event import Action
 from medsnap.report.page import Block, Line, Table, Tone
 
@@ -127,6 +127,8 @@ def _plan(session: Session, meant: _officer.Meant) -> _Plan:
     )
     plan = _Plan(before=before)
     rows = _officer.chosen(session, rest) if rest.ids or rest.patient is not None else []
+    if rest.patient is not None and not rows:
+        raise NotFound("no photo of this patient", hint="medsnap vault ls --mrn shows those that you may see")
     holds = session.catalogue.holds()
     for row in rows:
         if binding(holds, row):

@@ -112,6 +112,7 @@ def test_erasing_by_patient_takes_all_of_his_and_says_where_they_had_gone(office
     code, lines = office.do("vault", "erase", "--patient", "T1", "--issuer", "2.999.1", "--reason", "art. 17")
     assert (code, lines[-1]["erased"], lines[-1]["left"]) == (0, 2, 1)
     assert office.listed() == {rows[2]}
+    assert office.do("vault", "erase", "--patient", "T1", "--reason", "art. 17")[0] == 66, "none is left"
     office.clean()
 
 
