@@ -32,7 +32,7 @@ def _older(world: World, past: Past, *parts: str) -> None:
 
 def _verify(world: World, since: Path, capsys: pytest.CaptureFixture[str]) -> Verdict:
     capsys.readouterr()
-    code = audit_commands.verify(vault=world.vault, since=since, key_file=None, format_=Format.JSON)
+    code = audit_commands.verify(vault=world.vault, since=str(since), key_file=None, format_=Format.JSON)
     return Verdict(code, json.loads(capsys.readouterr().out))
 
 
