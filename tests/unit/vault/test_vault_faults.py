@@ -24,7 +24,7 @@ from medsnap.vault.directory import FILE, WriterVerb, load
 from medsnap.vault.governing import pin_policy
 from tests.faulty_disk import Failing, Image, Recorder, Short, restore, unsynced, watched
 
-from . import removals
+from . import recoveries, removals
 from .world import World, make_world, taken_in
 
 
@@ -273,6 +273,16 @@ CASES: dict[str, Case] = {
     "member add": Case(prepare=_ingested_one, act=_member_added, settled=_guest_opens),
     "member remove": Case(prepare=_with_guest, act=_member_removed, settled=_guest_is_out),
     "new epoch": Case(prepare=_ingested_one, act=_rotated, settled=_epoch_has_begun),
+    "recovery renew": Case(
+        prepare=_ingested_one,
+        act=lambda w: recoveries.renewed(w, _authority(w), _put_aside),
+        settled=recoveries.new_sheets_open,
+    ),
+    "break-glass end": Case(
+        prepare=_with_guest,
+        act=lambda w: recoveries.ended(w, _authority(w), _put_aside),
+        settled=_guest_is_out,
+    ),
     "pin a policy": Case(prepare=_ingested_one, act=_pinned, settled=_is_pinned),
     "erase": Case(prepare=_ingested_three, act=removals.erased, settled=removals.is_gone),
     "expire": Case(prepare=_ingested_three, act=removals.expired, settled=removals.is_gone),
