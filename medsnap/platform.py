@@ -125,8 +125,11 @@ def account_home() -> Path:
 def write_durably(path: Path, data: bytes, *, mode: int = 0o600, exclusive: bool = False) -> None:
     """Write through a temporary file beside `path`: fsync, rename, fsync of the directory.
 
-    `exclusive` refuses to replace (FileExistsError); a crash leaves the old file or the new one.
+    `exclusive` refuses to replace (FileExistsError); a crash leaves the old file or the new one. A device
+    or pipe is never replaced: root would put a file in place of /dev/null.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise FileExistsError(errno.EEXIST, "this is no ordinary file", str(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with disk.writer(temporary, mode=mode) as handle:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -179,6 +179,17 @@ def counts(summary: RunSummary) -> dict[str, Any]:
     }
 
 
+_IN_WORDS: Final = {  # the summary counts what failed by the error's id; people get a sentence
+    "io.unreadable": "cannot be read: look at its rights, or connect the device again",
+    "io": "reading or writing failed",
+    "input.missing": "gone before it could be read",
+    "input.malformed": "broken: it could not be read as what it is",
+    "input.too-large": "too large, or too many folders deep",
+    "input.refused": "an archive that is not unpacked as it is",
+    "scrub.not-clean": "could not be shown to be clean",
+}
+
+
 def summary_page(summary: RunSummary, *, would: str = "") -> list[Block]:
     """The counts for people, then the reasons."""
     fresh = summary.done + summary.held - summary.already
@@ -199,7 +210,7 @@ def summary_page(summary: RunSummary, *, would: str = "") -> list[Block]:
             Line(),
             Table(
                 columns=("files", "reason"),
-                rows=tuple((str(n), reason) for reason, n in ordered),
+                rows=tuple((str(n), _IN_WORDS.get(reason, reason)) for reason, n in ordered),
                 right=("files",),
                 wide="reason",
             ),

@@ -70,6 +70,7 @@ class Io:
     no_input: bool
     dry_run: bool
     settings: config.Settings
+    vault: Path | None = None  # the vault that the command was given
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     random: Callable[[int], bytes] = os.urandom
     _records: list[Mapping[str, Any]] = field(default_factory=list)
@@ -243,6 +244,7 @@ def _run(function: Callable[..., Result], given: dict[str, Any], shared: dict[st
             quiet=shared["quiet"],
             no_input=shared["no_input"],
             dry_run=shared["dry_run"],
+            vault=given.get("vault"),
             settings=config.load(os.environ, home(os.environ), shared["config_file"]),
         )
         writable(io.output)
@@ -285,6 +287,16 @@ def writable(file: Path | None) -> None:
         raise CannotCreate("the folder for this file does not exist", where=str(file), hint="make it first")
     if file is not None and file.is_dir():
         raise CannotCreate("this is a folder", where=str(file), hint="name a file in it")
+    if (
+        file is not None and file.exists() and not file.is_file()
+    ):  # root would put a file in place of /dev/null
+        raise CannotCreate(
+            "this is no ordinary file", where=str(file), hint="leave -o out: it goes to stdout"
+        )
+    if file is not None and not os.access(file.parent, os.W_OK | os.X_OK):
+        raise CannotCreate(
+            "the folder for this file is not yours to write", where=str(file), hint="choose another"
+        )
 
 
 def _system(problem: OSError, io: Io | None) -> MedsnapError:
@@ -297,6 +309,14 @@ def _system(problem: OSError, io: Io | None) -> MedsnapError:
     where = f"errno {problem.errno}" if problem.errno else ""
     if isinstance(problem, FileNotFoundError):
         return InputMissing("the file or folder does not exist", where=where)
+    vault = (io.vault or io.settings.path("vault")) if io is not None else None
+    if (
+        vault is not None
+        and isinstance(problem.filename, str)
+        and Path(problem.filename).is_relative_to(vault)
+    ):
+        told = f"the vault cannot be used: {problem.strerror}"
+        return IoFailed(told, where=problem.filename, hint="look at its folders' rights, and at free space")
     return IoFailed(problem.strerror or "reading or writing failed", where=where)
 
 

@@ -109,5 +109,6 @@ def _inventory(io: Io, devices: Any) -> Inventory:
 
     path = io.need(devices, "devices", "--devices")
     if not path.is_file():
-        raise InputMissing("the inventory does not exist", where=str(path), hint="export it from the manager")
+        hint = "make it of the device manager's export: medsnap device import"
+        raise InputMissing("the inventory does not exist", where=str(path), hint=hint)
     return inventories.load(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,6 +74,8 @@ def import_(
             raise UsageError("the inventory would replace the export", hint="name another file with -o")
     found = inventory_import.read(export, chosen, order)
     day = said or found.on
+    if day and day > io.now.date() + timedelta(days=1):  # a day for clocks of another zone
+        io.warn(f"the day of the export, {day}, lies in the future: the inventory would look fresh too long")
     if not found.rows:
         raise InputMissing("no device of the export can be taken", where=str(export), hint=_first(found))
     notes = [f"device inventory of medsnap, made of an export of {chosen.name} (sha256 {found.digest})"]

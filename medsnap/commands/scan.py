@@ -260,16 +260,17 @@ class _Look:
             *_reasons("why not sure", self.doubts),
             Line(),
             _counter("what the policy would do", self.verbs, "photos"),
-            Line(),
-            Table(
-                columns=("photos", "decided by", "where"),
-                rows=tuple((str(n), path, where) for (path, where), n in self.reasons.most_common(12)),
-                right=("photos",),
-                wide="where",
-            ),
+            *self._decided_by(),
             Line(),
             _counter("may leave to", self.leaves, "photos"),
         ]
+
+    def _decided_by(self) -> list[Block]:
+        if not self.reasons:
+            return []
+        rows = tuple((str(n), path, where) for (path, where), n in self.reasons.most_common(12))
+        table = Table(columns=("photos", "decided by", "where"), rows=rows, right=("photos",), wide="where")
+        return [Line(), table]
 
     def features_page(self) -> list[Block]:
         states = ("seen", "doubtful", "not_seen", "not_checked", "not_assessable")

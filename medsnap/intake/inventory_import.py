@@ -165,7 +165,7 @@ def _once(taken: Iterable[tuple[int, dict[str, str]]]) -> tuple[list[dict[str, s
         winners = [(line, row) for line, row in rows if row["last_seen"] == newest]
         if len(winners) == 1:
             kept.append(winners[0][1])
-            why = f"ended by line {winners[0][0]}, the same device seen later"
+            why = f"line {winners[0][0]} is the same device, seen later"
             left_out += [LeftOut(line=n, why=why, mistake=False) for n, _ in rows if n != winners[0][0]]
         else:
             lines = ", ".join(str(line) for line, _ in rows)

@@ -116,6 +116,12 @@ def load_file(path: Path, *, ask: Callable[[], str] | None = None) -> Keys:
         raise InputMissing(
             "the key file does not exist", where=str(path), hint="check --key-file or MEDSNAP_KEY_FILE"
         ) from None
+    except IoFailed as failure:
+        if not isinstance(failure.__cause__, PermissionError):
+            raise
+        raise KeyRefused(
+            "the key file may not be read", where=str(path), hint="run this as the person whose key it is"
+        ) from failure
     except Tampered:
         raise KeyRefused(
             f"is larger than {MAX_KEY_FILE} bytes, so it is no key file", where=str(path)
