@@ -12,6 +12,7 @@ from medsnap.commands import _shared
 from medsnap.commands._main import run
 from medsnap.commands._shared import writable
 from medsnap.errors import CannotCreate, IoFailed, KeyRefused
+from medsnap.platform import write_durably
 from medsnap.vault import keys
 from tests.builders import export as make
 
@@ -32,6 +33,9 @@ def test_a_device_or_pipe_is_never_replaced_by_a_result(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     code = run(root(), ["policy", "show", "hospital", "-o", str(tmp_path / "pipe")])
     assert code == 73
+    with pytest.raises(FileExistsError):
+        write_durably(tmp_path / "pipe", b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
     assert (tmp_path / "pipe").is_fifo()
 
 
