@@ -64,7 +64,8 @@ def result(io: Io, found: Access) -> Result:
 
 def _notes(io: Io, found: Access) -> list[str]:
     asked = found.question
-    of = f"patient {asked.patient}" if asked.patient is not None else asked.person or "everybody"
+    about = f"photos of patient {asked.patient}" if asked.patient is not None else "all photos"
+    by = f" by {asked.person}" if asked.person else ""
     groups = ", ".join(found.groups) or "no locked group"
     seen = f"Photos as far as the key opens: {groups}."
     if found.photos is not None:
@@ -72,7 +73,7 @@ def _notes(io: Io, found: Access) -> list[str]:
     opened = sorted({role for row in found.photos or () for role in row.decision.opened_by})
     by_policy = [f"Through medsnap the policy lets them be opened by: {', '.join(opened) or 'nobody'}."]
     return [
-        f"Access of {of}, {_days(asked.span)}. {io.now:%Y-%m-%d %H:%M} UTC.",
+        f"Access to {about}{by}, {_days(asked.span)}. {io.now:%Y-%m-%d %H:%M} UTC.",
         seen,
         *(by_policy if found.photos else ()),
         "The log tells what was done through medsnap; who holds keys and storage needs no medsnap.",
