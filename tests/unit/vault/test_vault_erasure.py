@@ -13,8 +13,9 @@ from medsnap.errors import KeyRefused, MedsnapError, NotFound
 from medsnap.model.photo import ObjectId, Sha256
 from medsnap.model.receipt import Identifiers, Receipt
 from medsnap.model.record import HoldRow, PhotoRow, ReceiptRow, ReleaseRow
-from medsnap.vault import batches, check, erasure, erasures, objects
+from medsnap.vault import batches, check, erasure, erasures, membership, objects, proofs
 from medsnap.vault.catalogue import Catalogue
+from medsnap.vault.change import Authority
 from medsnap.vault.directory import WriterVerb
 from medsnap.vault.erasure import Officer
 from medsnap.vault.keys import Keys
@@ -220,10 +221,7 @@ def test_holds_count_from_any_compartment_until_released(kit: Kit, photos: list[
     def bound() -> list[list[str]]:
         catalogue = Catalogue(None, random=os.urandom)
         catalogue.refresh(kit.reader())
-        return [
-            [h.row.reason for h in catalogue.holds() if h.binds(row)]
-            for row in rows
-        ]
+        return [[h.row.reason for h in catalogue.holds() if h.binds(row)] for row in rows]
 
     assert bound() == [["a court asks"], ["a court asks", "an inquiry"]]
     write(
@@ -241,3 +239,56 @@ def test_a_hold_by_a_key_without_the_verb_does_not_count(kit: Kit, photos: list[
             [("general", HoldRow(id="d" * 26, reason="x", at="", object=ObjectId(row.seal.object)))],
             guest,
         )
+
+
+def test_what_an_officer_erased_stays_erased_when_he_leaves_and_his_key_erases_no_more(
+    kit: Kit, photos: list[bytes]
+) -> None:
+    rows = kit.ingest([(photo, "general") for photo in photos])
+    legal = kit.member("legal", "general", verbs=("erase", "log"))
+    erase(kit, rows[0], keys=legal)
+    authority = Authority(
+        root_key=kit.new.root_key,
+        identities=kit.owner.identities,
+        random=os.urandom,
+        announce=lambda after: len(kit.log),
+    )
+    membership.remove(kit.vault, kit.host().directory, "legal", authority)
+    with pytest.raises(KeyRefused):
+        erase(kit, rows[1], keys=legal)
+    signer, directory = Signer.parse_private(legal.signer or ""), kit.host().directory
+    retired = directory.writer(signer.vkey)
+    assert retired is not None
+    late = erasures.Erasure(
+        erasure="b" * 26, vault=directory.vault, directory=directory.version, verb="erase",
+        objects=(objects.digests_of(kit.vault, rows[1].seal.object),), replaced=(),
+    )  # fmt: skip
+    kit.log.append(erasures.write(kit.vault, late, signer, retired).sha256)
+    reader = kit.reader()
+    catalogue = Catalogue(None, random=os.urandom)
+    catalogue.refresh(reader)
+    assert sorted(e.object for e in catalogue.entries()) == sorted(r.seal.object for r in rows[1:])
+    assert [p.where for p in reader.problems] == [f"erasures/{'b' * 26}"]
+
+
+def test_rows_sealed_before_a_new_epoch_are_erased_under_it(kit: Kit, photos: list[bytes]) -> None:
+    rows = kit.ingest([(photo, "general") for photo in photos])
+    authority = Authority(root_key=kit.new.root_key, identities=kit.owner.identities, random=os.urandom)
+    membership.new_epoch(kit.vault, kit.host().directory, ["general"], authority)
+    erase(kit, rows[0])
+    assert ids(kit) == sorted(r.seal.object for r in rows[1:])
+    assert kit.reader().open(rows[1].seal.object) == photos[1]
+
+
+def test_a_proof_counts_for_present_members_and_present_keys(kit: Kit) -> None:
+    guest = kit.member("guest", "general", verbs=("log",))
+    for keys, proven in ((guest, {"general"}), (kit.owner, {"general", "identifiable", "intimate"})):
+        directory, signer = kit.host().directory, Signer.parse_private(keys.signer or "")
+        proofs.prove(kit.vault, directory, kit.reader(keys), signer, at="", random=os.urandom)
+        assert proofs.proven(kit.vault, directory) == proven
+    authority = Authority(root_key=kit.new.root_key, identities=kit.owner.identities, random=os.urandom)
+    membership.new_epoch(kit.vault, kit.host().directory, ["intimate"], authority)
+    assert proofs.proven(kit.vault, kit.host().directory) == {"general", "identifiable"}
+    [proof, *_] = (kit.vault / "proofs").iterdir()
+    proof.write_bytes(proof.read_bytes().replace(b'"general"', b'"intimate"', 1))
+    assert "intimate" not in proofs.proven(kit.vault, kit.host().directory)
