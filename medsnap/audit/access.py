@@ -13,6 +13,8 @@ from medsnap.model.standing import Can, read
 SIGHT = frozenset(
     {Action.OPEN, Action.OPEN_REFUSED, Action.BREAK_GLASS, Action.CHECK, Action.RECOVERY, Action.PROVE}
 )
+# Actions that may have opened all that the key opens, where they name no photo.
+EVERYTHING = frozenset({Action.CHECK})
 CHANGES = frozenset({Action.INIT, Action.DIRECTORY})
 SUCCESS = "success"
 
@@ -53,7 +55,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """Somebody opened a photo or was refused; without an `object` all that his key opened."""
+    """Somebody opened a photo or was refused; a check without an `object` all that his key opens."""
 
     index: int
     at: str
@@ -94,7 +96,7 @@ def sights(
         if entry.detail("late"):  # a commit that was entered late: nobody looked at anything
             continue
         for name in event.objects or ("",):
-            if objects is None or not name or name in objects:
+            if objects is None or name in objects or (not name and event.action in EVERYTHING):
                 yield Sight(
                     index=entry.index,
                     at=event.at,

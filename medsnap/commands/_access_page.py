@@ -143,7 +143,7 @@ def _tables(found: Access, width: int) -> list[Table]:
 
 
 def _photo(sight: Sight, width: int) -> str:
-    return sight.object[:width] or _EVERY
+    return sight.object[:width] or (_EVERY if sight.action is Action.CHECK else "-")
 
 
 def _right(right: Right) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands import _in_force
+from medsnap.commands import _in_force, _noted
 from medsnap.commands._photos import PolicyOption, policy_path
 from medsnap.commands._release import nowhere, write_beside
 from medsnap.commands._shared import Io, Result, command
@@ -100,9 +100,10 @@ def open_(
     _free(into)
     keys = find_keys(io, place, key_file)
     directory = _trusted(io, place, keys)
-    glass = _glass(io, policy, place, directory, keys)
-    custodian = load_file(custodian_key, ask=passphrase(io))
-    pair = emergency.pair(directory, keys, custodian, open_to=glass.open_to)
+    with _noted.refused(io, place, directory, [keys], Action.BREAK_GLASS):
+        glass = _glass(io, policy, place, directory, keys)
+        custodian = load_file(custodian_key, ask=passphrase(io))
+        pair = emergency.pair(directory, keys, custodian, open_to=glass.open_to)
     asked = _Asked(vault=place, directory=directory, keys=keys, pair=pair, reason=reason, ticket=ticket)
     _make(into)
     _tell_log(io, asked, glass)

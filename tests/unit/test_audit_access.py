@@ -113,13 +113,14 @@ SEEN = log(
     did(6, "owner", Action.EXPORT, PHOTO, step="begin", as_="fhir", outcome="vault.not-found"),
     did(7, "ingest-1", Action.INGEST, PHOTO, OTHER),
     did(8, "b.fox", Action.BREAK_GLASS, PHOTO),
+    did(8, "b.fox", Action.BREAK_GLASS, reason="asked for, before anything was found"),
 )
 
 
 @pytest.mark.parametrize(
     ("who", "objects", "entries"),
     [
-        ("", None, [0, 1, 2, 4, 4, 9]),
+        ("", None, [0, 1, 2, 4, 4, 9, 10]),
         ("m.lee", None, [0, 1]),
         ("", {PHOTO}, [0, 2, 4, 9]),  # a check without ids may have opened it
         ("owner", {OTHER}, [2, 4]),
