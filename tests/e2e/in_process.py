@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import os
+import signal
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,7 +76,7 @@ def run(words: Sequence[str | Path], *, environment: Mapping[str, str], cwd: Pat
     """Run one command as `python -m medsnap` would, without a process of its own."""
     arguments = [str(word) for word in words]
     world: dict[str, Any] = {"clock": lambda: NOW, "random": stream(seed)}
-    before = Path.cwd()
+    before, terminate = Path.cwd(), signal.getsignal(signal.SIGTERM)
     with (
         mock.patch.dict(os.environ, environment, clear=True),
         mock.patch.dict(Io.__init__.__kwdefaults__, world),
@@ -90,5 +91,6 @@ def run(words: Sequence[str | Path], *, environment: Mapping[str, str], cwd: Pat
             code = _main.run(root(), arguments)
         finally:
             os.chdir(before)
+            signal.signal(signal.SIGTERM, terminate)
         said = [s.buffer.getvalue().decode() for s in (out, err)]  # type: ignore[attr-defined]
     return Ran("medsnap " + " ".join(arguments), code, *said)
