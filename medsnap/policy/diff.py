@@ -157,5 +157,15 @@ def _tuple(value: object) -> tuple[str, ...]:
 def _shown(item: Item) -> str:
     value = plain(item)
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {inner}" for key, inner in value.items())
+        return ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _flow(value: object) -> str:
+    """Write a value within another as the file does: [a, b], {key: value}; a list of one as its word."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        words = [_flow(inner) for inner in value]
+        return words[0] if len(words) == 1 else f"[{', '.join(words)}]"
+    return str(value)

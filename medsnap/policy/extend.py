@@ -40,11 +40,11 @@ class Parent:
 
 def parent_of(source: Source, reading: Reading) -> Parent:
     """Make a parent of a policy that was read. Raises PolicyError when it has errors or a parent."""
+    if reading.own is not None and reading.own.get("extends") is not None:
+        raise PolicyError("it extends another policy; a department extends the hospital's own")
     if reading.errors or reading.own is None or reading.whole is None:
         first = reading.errors[0]
         raise PolicyError(f"it has an error: {first.code} {first.message} (line {first.line})")
-    if reading.own.get("extends") is not None:
-        raise PolicyError("it extends another policy; a department extends the hospital's own")
     policy = build(reading.whole, digest=file_digest(source.text), baseline=1)
     return Parent(source=source, whole=reading.whole, policy=policy)
 

@@ -13,13 +13,16 @@ from medsnap.crypto import sshsig
 from medsnap.errors import Malformed
 from medsnap.model.decision import LeakKind, LeakSign, Verb
 from medsnap.policy import Policy, Source, signatures
+from medsnap.policy.board import chapters
 from medsnap.policy.cases import lint_cases
 from medsnap.policy.consents import consent_problem
 from medsnap.policy.device_votes import stale
+from medsnap.policy.diff import Effect, changes
 from medsnap.policy.kinds import Unreadable, verb, yes
 from medsnap.policy.linting import lint_path
 from medsnap.policy.nodes import MAX_NODES
 from medsnap.policy.reference import page
+from medsnap.policy.replay import readings
 from tests.builders.policy import HOSPITAL, MANAGED, NOW, decide, described, edited, ordinary, paths, unlooked
 from tests.builders.signing import SIGNED, TODAY, hospital, quorum, ring, sign
 
@@ -187,7 +190,8 @@ def test_a_parent_of_another_version_than_was_named_is_refused() -> None:
 def test_a_department_does_not_extend_a_department() -> None:
     child = HEAD.replace("policy: ward", "policy: bay").replace("northside@4", "ward@1")
     (found,) = policy.lint(child, "bay.yaml", parents=served(HEAD))  # type: ignore[arg-type]
-    assert found.code == "E203" and "cannot be used" in found.message
+    assert found.code == "E203"
+    assert "it extends another policy; a department extends the hospital's own" in found.message
 
 
 def test_a_gap_within_a_childs_section_is_named_with_its_line() -> None:
@@ -256,3 +260,57 @@ def test_a_device_without_inventory_day_is_warned_of_in_the_record() -> None:
     asks = replace(HOSPITAL, devices=replace(HOSPITAL.devices, inventory_max_age=timedelta(days=7)))
     made = decide(ordinary(device=replace(MANAGED, inventory_date=None)), asks)
     assert any("does not say of which day" in v.because for v in made.votes)
+
+
+def test_the_board_reads_what_is_asked_of_medsnap_and_of_devices() -> None:
+    rules = edited(
+        ("review: {by:", "software: {not_older_than: 400 days, at_least: 1.2}\n\nreview: {by:"),
+        (
+            "  unknown:  quarantine",
+            "  unknown:  quarantine\n  cloud_photos: not_on\n  personal_account: none",
+        ),
+    )
+    said = [s.text for chapter in chapters(rules) for s in chapter.sentences]
+    for sentence in (
+        "Photographs wait when medsnap itself is older than 400 days.",
+        "Photographs wait when medsnap is older than 1.2.",
+        "A device that sends its photographs to a cloud: its photographs wait.",
+        "A managed device that has a private account on it, or may have one: its photographs wait.",
+    ):
+        assert sentence in said
+    assert not any("medsnap" in s.text for c in chapters(HOSPITAL) for s in c.sentences)
+
+
+def test_a_diff_shows_labels_and_whole_sections() -> None:
+    other = edited(
+        (
+            "intimate:     {open_to: [senior-illustration], label: V}",
+            "intimate:     {open_to: [senior-illustration], label: R}",
+        ),
+        (
+            "  teaching-library: {",
+            "  registry: {as: [fhir-r4, dicom], purpose: teaching, may_carry: [],"
+            " labels_enforced: {tested: 2026-08-12, by: s.kim}}\n  teaching-library: {",
+        ),
+    )
+    found = {c.path: c for c in changes(HOSPITAL, other)}
+    label = found["compartments.intimate.label"]
+    assert (label.effect, label.before, label.after) == (Effect.CHANGES, "V", "R")
+    new = found["exports.registry"]
+    assert (new.effect, new.before) == (Effect.OPENS, "nothing")
+    assert new.after == "as: [fhir-r4, dicom], purpose: teaching, may_carry: [], labels_enforced: " + (
+        "{tested: 2026-08-12, by: s.kim}"
+    )
+    assert new.where.startswith("hospital.yaml:")
+    assert found.keys() == {c.path for c in changes(other, HOSPITAL)}
+    assert {c.path: c.effect for c in changes(other, HOSPITAL)}["exports.registry"] is Effect.TIGHTENS
+
+
+def test_a_decision_whose_policy_was_not_kept_reads_as_none() -> None:
+    made = decide(ordinary())
+    text = policy.packaged("hospital").read_text("utf-8")
+    assert readings(made, {}) == ()
+    assert readings(made, {"0" * 64: text}) == ()
+    assert readings(made, {HOSPITAL.ref.digest: "medsnap: 1\n"}) == (), "it does not read any more"
+    again = readings(made, {HOSPITAL.ref.digest: text})
+    assert {a.ref.effective for a in again} == {made.policy.effective}
