@@ -264,6 +264,17 @@ REFUSED: dict[str, tuple[str, Words, int, str, str, bool]] = {
     "sign, no seat": ("", lambda w: ("policy", "sign", POLICIES / "hospital.yaml", "--as", "m.allory",
                                      "--seat", "clinical", "--key-file", w.shell.home / "no.key"), 77,
                       "sign", "vault.key-refused", False),
+    "break-glass, off": (
+        "owner",
+        lambda w: (
+            "vault", "break-glass", "open", "--patient", SEEN, "--reason", "unwell", "--custodian-key",
+            w.shell.home / "nurse.key", "-o", w.shell.home / "glass", "--policy", "little-clinic",
+        ),
+        77,
+        "break-glass",
+        "vault.key-refused",
+        False,
+    ),
     "verify, forked": ("owner", lambda w: ("audit", "verify", "--since", _forked(w, w.shell.home / "f")), 4,
                        "verify", "integrity", False),
     "verify, another log": ("owner", lambda w: ("audit", "verify", "--since", w.shell.key), 77,
