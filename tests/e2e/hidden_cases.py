@@ -153,8 +153,7 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
     "vault expire": _same("--policy policy.yaml --plan due.json", "--policy policy.yaml -n --format json"),
     "vault erase": (
         *_same("{p1} --reason asked", "--patient M00001 --reason asked --format json"),
-        *_same("--patient M00009 --reason asked"),
-        *_same("{p51} --reason asked", "{p54} --reason asked", "{no} --reason asked -n", code=66),
+        *_same("--patient M00009 --reason asked", "{p51} --reason asked", "{p54} --reason asked", "{no} --reason asked -n", code=66),
     ),
     "vault ledger": _sees(STORAGE, entries, "", "--save ledger.json", works="operator", told=_EVERYBODY),
     "vault legal-hold add": (
@@ -197,13 +196,20 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
     "models verify": _same("", code=69),
     "audit verify": _sees(LOG, counts, "", "--format json", works="operator"),
     "audit ls": _sees(LOG, entries, "", "--format ndjson", works="auditor", told="auditor"),
-    "audit checkpoint": _sees(LOG, counts, "", "--format json", works="operator"),
+    "audit checkpoint": _sees(LOG, counts, "", "--format json", works="operator", told=_EVERYBODY),
     "audit proof": (
         *_sees(LOG, counts, "1", "0 --format json", works="operator", told=_EVERYBODY),
         *_sees(LOG, counts, "--object {p1}", told=_EVERYBODY),
         *_same("--object {p51}", "--object {p53} --format json", "--object {no}", code=66),
     ),
     "audit export": _sees(LOG, entries, "-o events.ndjson", works="auditor", told="auditor"),
-    "audit report": _sees(LOG, counts, "--policy policy.yaml", "--format json"),
+    "audit report": (
+        *_sees(LOG, counts, "--policy policy.yaml", "--policy policy.yaml --format json", told="auditor"),
+        # a patient's photos are found as far as the caller's own catalogue knows them, for auditors too
+        *_same("--patient M00001", "--patient M00001 --format json", works="auditor"),
+        *_same("--patient M00009", works="auditor"),
+        *_sees(LOG, counts, "--member exporter", "--as-of 2026-05-01", works="auditor", told="auditor"),
+        *_sees(LOG, counts, "--period 2026-01-01..2026-12-31", works="auditor", told="auditor"),
+    ),
     "doctor": _same("", "--format json", works="operator"),
 }  # fmt: skip

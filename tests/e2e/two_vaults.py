@@ -84,6 +84,7 @@ ROLES = (
     Role(name="ingest-host", keyless=True, host=True),
 )
 OWNER = Role(name="owner", host=True)
+OFFICER = Role(name="officer", groups=GROUPS, roles=("*",), verbs=EVERY_VERB)
 
 
 def _put(source: str, target: str) -> None:
@@ -159,8 +160,8 @@ def _csv(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
 
 
 # Hidden photos are of the same patients and visits as visible ones, and of a patient of their own.
-_VISITS = {1: 1, 2: 1, 3: 2, 4: 3, 51: 1, 52: 2, 53: 9}
-_VISIBLE, _HIDDEN = (1, 2, 3, 4), (51, 52, 53)
+_VISITS = {1: 1, 2: 1, 3: 2, 4: 3, 51: 1, 52: 2, 53: 9, 54: 9}
+_VISIBLE, _HIDDEN = (1, 2, 3, 4), (51, 52, 53, 54)
 
 
 def photo_lists(
@@ -247,7 +248,7 @@ def build(root: Path) -> Pair:
     make.do(OWNER, "vault", "init", "--suite", "x25519", "--no-input", *places)
     for empty in (pair.stage / "vault" / "objects").iterdir():
         empty.rmdir()  # a thousand empty folders in each copy: they are made anew when needed
-    for role in ROLES:
+    for role in (*ROLES, OFFICER):
         if not role.keyless:
             make.member(role)
     first = make.ingest("dump", 1, 2, 3)
@@ -262,9 +263,9 @@ def build(root: Path) -> Pair:
         shutil.copytree(pair.image("base"), pair.stage)
         found: dict[int, str] = {}
         if hidden:
-            found |= make.ingest("dump", *hidden[:2])  # a commit of their own
-            _live(make, found[hidden[0]])
-        found |= make.ingest("tonight", 4, *hidden[2:])  # and among others
+            found |= make.ingest("dump", *hidden[:2], hidden[-1])  # a commit of their own
+            pair.ids["hold"] = _live(make, found[hidden[0]], found[hidden[-1]])
+        found |= make.ingest("tonight", 4, *hidden[2:-1])  # and among others
         seen[which] = first | found
         shutil.rmtree(pair.stage / "cache", ignore_errors=True)
         for dump in ("dump", "tonight"):  # what lies at the source is no secret of the vault
@@ -272,14 +273,19 @@ def build(root: Path) -> Pair:
         shutil.copytree(pair.stage, pair.image(which))
         pair.made[which] = digests(pair.image(which))
     assert {n: seen["with"][n] for n in _VISIBLE} == {n: seen["without"][n] for n in _VISIBLE}
-    pair.ids = {f"p{n}": made for n, made in seen["with"].items()}
+    pair.ids |= {f"p{n}": made for n, made in seen["with"].items()}
     return pair
 
 
-def _live(make: Builder, hidden: str) -> None:
-    """Somebody who may: opens a hidden photo, sends it, and takes a consent of its patient back."""
+def _live(make: Builder, hidden: str, erased: str) -> str:
+    """Somebody who may: opens, sends and holds a hidden photo, and erases another; gives the hold."""
     make.do(OWNER, "vault", "open", hidden, "-o", "../opened.jpg")
     make.do(OWNER, "export", hidden, "--as", "dicom", "--target", "all", "-o", "../sent")
+    held = make.do(
+        OFFICER, "vault", "legal-hold", "add", hidden, "--reason", "court", "--format", "json"
+    ).json
+    make.do(OFFICER, "vault", "erase", erased, "--reason", "asked")
     for left in ("opened.jpg", "sent"):
         place = make.pair.stage / left
         place.unlink() if place.is_file() else shutil.rmtree(place)
+    return str(held["holds"][0]["hold"])
