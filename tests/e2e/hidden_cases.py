@@ -153,7 +153,8 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
     "vault expire": _same("--policy policy.yaml --plan due.json", "--policy policy.yaml -n --format json"),
     "vault erase": (
         *_same("{p1} --reason asked", "--patient M00001 --reason asked --format json"),
-        *_same("--patient M00009 --reason asked", "{p51} --reason asked", "{p54} --reason asked", "{no} --reason asked -n", code=66),
+        *_same("--patient M00009 --reason asked", "{p51} --reason asked", code=66),
+        *_same("{p54} --reason asked", "{no} --reason asked -n", code=66),
     ),
     "vault ledger": _sees(STORAGE, entries, "", "--save ledger.json", works="operator", told=_EVERYBODY),
     "vault legal-hold add": (
