@@ -227,7 +227,8 @@ def unsigned(rules: Rules) -> Line:
     """Say which policy decides with which waivers, and that nobody has signed it."""
     ref, waivers = rules.policy.ref, ", ".join(waiver.id for waiver in rules.policy.waivers)
     more = f", with the waivers {waivers}" if waivers else ""
-    return Line(f"policy {ref.policy} {ref.version} ({ref.signed}){more}", Tone.QUIET)
+    stands = f"{ref.signed}, not in force" if rules.policy.refused else ref.signed
+    return Line(f"policy {ref.policy} {ref.version} ({stands}){more}", Tone.QUIET)
 
 
 def facts(**pairs: object) -> Facts:

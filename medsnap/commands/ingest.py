@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -148,7 +148,8 @@ def ingest(
         *(deleting.page() if deleting else ()),
     )
     code = batch.exit_code(summary, fail_on_review=fail_on == "review")
-    data = _photos.counts(summary) | {"dry_run": io.dry_run, "policy": given.policy.ref}
+    decided_by = replace(given.policy.ref, in_force=not given.policy.refused)
+    data = _photos.counts(summary) | {"dry_run": io.dry_run, "policy": decided_by}
     data |= {"sources": deleting.data()} if deleting else {}
     return Result(page=page, data=data, exit=code, records="photos")
 
@@ -158,7 +159,6 @@ def surveyed(io: Io, rules: Rules, dump: Dump) -> Rules:
 
     Warns of rows that name nothing in the dump: a path that begins at another folder, most often.
     """
-    from dataclasses import replace
 
     if rules.manifest is None:
         return rules
@@ -208,8 +208,6 @@ def _host(io: Io, vault: Path, rules: Rules) -> Host:
 
 def _governed(io: Io, host: Host, rules: Rules, file: Path) -> Rules:
     """Let the policy decide only as far as it is in force for this vault (M16)."""
-    from dataclasses import replace
-
     from medsnap.commands._in_force import enforced
 
     policy = enforced(

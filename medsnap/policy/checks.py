@@ -129,12 +129,15 @@ class Check:
             if len(_open_to(narrow)) > len(_open_to(wide)):
                 yield self._say(narrow, "W302", f"'{after}' is open to more roles than '{before}' before it")
         names = {name for name, _ in listed}
+        missing: dict[str, list[str]] = {}
         for path, target in self._targets():
             if target.file != self.own.file and str(target.value) not in names:
-                message = (
-                    f"the compartment '{target.value}' is missing; {target.where} ({path}) sends photos there"
-                )
-                yield self._say(own, "E107", message)
+                missing.setdefault(str(target.value), []).append(f"{target.where} ({path})")
+        for name, lines in missing.items():  # one finding each: most of baseline sends to 'identifiable'
+            more = f" and {len(lines) - 1} more" if lines[1:] else ""
+            send = "send" if more else "sends"
+            message = f"the compartment '{name}' is missing; {lines[0]}{more} {send} photos there"
+            yield self._say(own, "E107", message)
 
     def _targets(self) -> Iterator[tuple[str, Item]]:
         """Go through every `to` of the whole policy."""

@@ -51,7 +51,7 @@ def _draw(console: Console, block: Block) -> None:
             console.print(grid)
         case Table():
             room = _room(block, console.width)
-            console.print(_table(block) if room is None else _stacked(block, room))
+            console.print(_table(block) if room is None else _stacked(block, room, console.width))
 
 
 def _hanging(text: str, width: int) -> str:
@@ -97,7 +97,7 @@ def _room(block: Table, width: int) -> dict[str, int] | None:
     return widths if left < min(_LEAST, needed) else None
 
 
-def _stacked(block: Table, widths: dict[str, int]) -> Group:
+def _stacked(block: Table, widths: dict[str, int], width: int) -> Group:
     """Give each row a line, and the folding column the line below it, indented."""
     lines: list[Text] = [Text(clean(block.title))] if block.title else []
     rows = [(block.columns, "bold"), *((r, "") for r in block.rows)]
@@ -109,7 +109,9 @@ def _stacked(block: Table, widths: dict[str, int]) -> Group:
         ]
         lines.append(Text("  ".join(cells).rstrip(), style=style))
         if named[block.wide]:
-            folded = fill(clean(named[block.wide]), 72, initial_indent="    ", subsequent_indent="    ")
+            folded = fill(
+                clean(named[block.wide]), min(72, width), initial_indent="    ", subsequent_indent="    "
+            )
             lines.append(Text(folded, style=style))
     return Group(*lines)
 

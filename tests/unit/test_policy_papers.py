@@ -8,7 +8,7 @@ import pytest
 
 from medsnap.policy import keyring
 from tests.builders.signing import EVERYBODY
-from tests.unit.test_policy_sign_commands import Board, board
+from tests.unit.test_policy_sign_commands import Board, board, photo
 
 __all__ = ["board"]
 
@@ -90,3 +90,29 @@ def test_status_of_a_waiver_asks_only_the_seats_that_sign_waivers(board: Board) 
     assert "executive" not in told
     board.sign(waiver, people={"clinical": ("a.osei", "r.lind"), "it": ("j.roy",)})
     assert "signed by every seat" in board.call("policy", "status", waiver, "--keyring", ring)
+
+
+def test_a_missing_group_is_one_complaint_however_many_lines_send_there(board: Board) -> None:
+    text = (board.folder / "hospital.yaml").read_text("utf-8")
+    head = text[: text.index("compartments:")]
+    (board.folder / "new.yaml").write_text(head + "compartments:\n  general: {open_to: [staff]}\n", "utf-8")
+    told = " ".join(board.call("policy", "lint", board.folder / "new.yaml", code=78).split())
+    assert told.count("the compartment 'identifiable' is missing") == 1
+    assert "(features.face) and " in told
+    assert "(features.intimate_region) sends photos there" in told
+
+
+def test_a_run_under_a_policy_that_nobody_signed_never_says_in_force(board: Board) -> None:
+    photo(board, 10)
+    ring = board.keys(*EVERYBODY)
+    board.sign(ring, "--in-force", board.folder / "hospital.yaml")
+    before = _summary(board)["policy"]
+    board.pin(ring)
+    after = _summary(board)["policy"]
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    assert (before["in_force"], after["in_force"]) == (True, False)
+
+
+def _summary(board: Board) -> dict[str, object]:
+    return next(line for line in board.ingest() if line.get("type") == "summary")
