@@ -47,9 +47,7 @@ def _missing(policy: Policy, facts: Facts, key: str) -> str | None:
             if facts.site:
                 return None
             wrong = words.sites.wrong_code(said.body_site or "")
-            return (
-                f"the site: {wrong}" if wrong else _unknown(said.body_site, "site", words.sites.terms)
-            )
+            return f"the site: {wrong}" if wrong else _unknown(said.body_site, "site", words.sites.terms)
         case "laterality":
             if facts.laterality in SIDES or not (facts.site and facts.site.paired):
                 return None
