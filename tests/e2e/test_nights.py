@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +80,7 @@ def test_thirty_nights_store_ask_and_send_each_photo_once(old: int, fresh: int, 
         ward.shoot(*range(first, first + fresh))
         ward.night(night)
         for number in range(first, first + fresh):
-            os.unlink(ward.dump / f"P{number}.jpg")  # tomorrow they are gone, the old ones are still there
+            (ward.dump / f"P{number}.jpg").unlink()  # tomorrow they are gone, the old ones are still there
     assert ward.again == (NIGHTS - 1) * old
 
     objects = {p.name for p in (tmp_path / "vault" / "objects").rglob("*") if p.is_file()}
