@@ -147,6 +147,8 @@ class Reader:
         mark = broken.problem_mark or broken.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         said = " ".join(part for part in (broken.context, broken.problem) if part)
+        if "nesting depth" in said:  # libyaml of PyYAML 6.0.4 looks ahead and stops before we do
+            said = f"nested deeper than {MAX_DEPTH} levels"
         self.complain(line, column, "E100", f"cannot be read as YAML: {shown(said)}")
 
     def _allowed(self, event: yaml.Event) -> bool:
