@@ -144,7 +144,7 @@ def _heic(tiles: list[tuple[bytes, bytes]], dice: random.Random) -> bytes:
     grid.data = grid.data[:4] + WIDTH.to_bytes(2, "big") + HEIGHT.to_bytes(2, "big")
     grid.props = [heif.ispe(WIDTH, HEIGHT), (b"irot", b"\x03", True)]
     told = heif.Part(51, b"Exif", b"\x00\x00\x00\x06" + exif(dice, b""))
-    packet = heif.Part(52, b"mime", _packet(dice), content_type=b"application/rdf+xml")
+    packet = heif.Part(52, b"mime", _packet(dice, b""), content_type=b"application/rdf+xml")
     refs = [(b"dimg", 1, list(range(2, 50))), (b"thmb", 50, [1]), (b"cdsc", 51, [1]), (b"cdsc", 52, [1])]
     return heif.Heif([grid, *parts, told, packet], refs).build()
 

@@ -10,6 +10,8 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import date
+from enum import StrEnum
 from json.encoder import encode_basestring as _quoted
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
@@ -46,9 +48,16 @@ def _json(value: Any) -> str:
     if kind is Statement:
         return _statement(value)
     if kind is tuple:
+        if value and type(value[0]) is Statement:  # most of it; a step less for each
+            inside = [_statement(one) if type(one) is Statement else _json(one) for one in value]
+            return f"[{','.join(inside)}]"
         return f"[{','.join(map(_json, value))}]"
     shape = _SHAPES[kind] if kind in _SHAPES else _shape(kind)
     if shape is None:
+        if isinstance(value, StrEnum):
+            return _quoted(value.value)
+        if kind is date:
+            return f'"{value.isoformat()}"'
         return _ENCODER.encode(to_json(value))
     values, names = shape
     parts = [

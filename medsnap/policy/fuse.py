@@ -175,7 +175,15 @@ def _reviewer(policy: Policy, evidence: Evidence, now: datetime) -> _Counts:
         for person in evidence.reviewers
         if in_office(person, now) and (not by or by & set(person.roles))
     }
-    return lambda statement: statement.person.casefold() in there
+    judged: dict[str, bool] = {}  # two people speak of thirty features
+
+    def counts(statement: Statement) -> bool:
+        known = judged.get(statement.person)
+        if known is None:
+            known = judged[statement.person] = statement.person.casefold() in there
+        return known
+
+    return counts
 
 
 def _nobody_s(_: Statement) -> bool:
@@ -210,27 +218,27 @@ def _heard(
     """
     counts, reviews = trust
     at = detected.state
-    seen: set[str] = set()
-    deny: set[str] = set()
-    word: set[str] = set()
+    seen: list[str] = []
+    deny: list[str] = []
+    word: list[str] = []
     other = ""
     for statement in statements:
         if statement.seen:
-            seen.add(statement.person)
+            seen.append(statement.person)
             other = other or statement.feature
         elif statement.role == "reviewer" and reviews(statement):
-            deny.add(statement.person)
+            deny.append(statement.person)
         elif statement.role == "clinician" and counts(statement):
-            word.add(statement.person)
+            word.append(statement.person)
     if seen:
-        by = tuple(sorted(seen))
+        by = tuple(sorted(set(seen)))
         state = FeatureState(feature=name, state=State.SEEN, by=by, score=at.score)
         return Known(state=state, by_person=True, because=f"{other or name} seen by {_people(by)}")
     needed = reviewers if at.state is State.SEEN else 1
-    if deny and len(deny) >= needed:
-        return _denied(name, tuple(sorted(deny)), at.score)
+    if deny and len(deniers := set(deny)) >= needed:
+        return _denied(name, tuple(sorted(deniers)), at.score)
     if word and at.state not in PRESENT:  # never against a detector at or above suspect_at
-        return _denied(name, tuple(sorted(word)), at.score)
+        return _denied(name, tuple(sorted(set(word))), at.score)
     return detected
 
 
