@@ -85,10 +85,7 @@ def _judge(io: Io, session: Session, before: Policy, after: Policy) -> _Tally:
     impact = Impact(before, after, io.now)
     for digest, text in catalogue.evidences():
         impact.learn(digest, text)
-    known = {entry.object for entry in catalogue.entries(session.known)}
-    for photo in catalogue.sightings():
-        if photo.object not in known:
-            continue
+    for photo in catalogue.sightings(session.known):
         tally.photos += 1
         if not photo.evidence:
             tally.unknown += 1

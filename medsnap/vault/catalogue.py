@@ -195,8 +195,9 @@ class Catalogue:
 
         return self._ask(row)
 
-    def sightings(self) -> list[decisions.Sighting]:
+    def sightings(self, filters: Filters | None = None) -> list[decisions.Sighting]:
         """List what a policy needs to decide each photo again, in the order of their ids."""
+        wanted = filters or Filters()
 
         def rows(store: Store) -> list[decisions.Sighting]:
             found, opened = [], 0
@@ -205,6 +206,8 @@ class Catalogue:
                 if block != opened:
                     opened, seen = block, sights.of_block(store, block)
                 digest, paths = seen[slot]
+                if not wanted.admit(entry):
+                    continue
                 found.append(decisions.Sighting(entry.object, entry.compartment, entry.verb, digest, paths))
             return sorted(found, key=lambda s: s.object)
 

@@ -156,6 +156,7 @@ class Intake:
 
 
 _values: Final = attrgetter(*Entry.__slots__)
+_LISTS: Final = tuple(Entry.__slots__.index(name) for name in ("features", "opened_by"))
 
 
 def pack(entry: Entry, block: int, slot: int) -> bytes:
@@ -166,9 +167,10 @@ def pack(entry: Entry, block: int, slot: int) -> bytes:
 def unpack(cell: bytes) -> tuple[Entry, int, int]:
     """Decode what `pack` wrote."""
     *values, block, slot = json.loads(cell)
+    for place in _LISTS:
+        values[place] = tuple(values[place])
     given: Mapping[str, Any] = dict(zip(Entry.__slots__, values, strict=True))
-    lists = {name: tuple(given[name]) for name in ("features", "opened_by")}
-    return Entry(**{**given, **lists}), block, slot
+    return Entry(**given), block, slot
 
 
 def whole(store: Store, block: int, slot: int) -> bytes:

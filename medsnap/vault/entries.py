@@ -88,8 +88,8 @@ class Filters:
             return False
         if self.until is not None and (not entry.captured or entry.captured[:10] > self.until):
             return False
-        have = set(labels(entry))
-        return all(label in have for label in self.labels())
+        wanted = self.labels()
+        return not wanted or set(wanted) <= set(labels(entry))
 
 
 _EXACT: Final = ("state", "verb", "compartment", "matched", "mrn", "issuer", "encounter")
