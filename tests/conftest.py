@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def _absent(what: str, variable: str) -> None:
+def absent(what: str, variable: str) -> None:
+    """Skip loudly; fail where the variable is set, as in CI."""
     message = f"{what} is absent; set {variable}=1 to make this a failure"
     if os.environ.get(variable) == "1":
         pytest.fail(message)
@@ -24,7 +25,7 @@ def corpus() -> Path:
     """The folder with real phone photos, labelled features and the age test kit."""
     folder = Path(os.environ.get("MEDSNAP_CORPUS", ROOT.parent / "shared" / "corpus"))
     if not (folder / "photos").is_dir():
-        _absent(f"the corpus ({folder})", "MEDSNAP_REQUIRE_CORPUS")
+        absent(f"the corpus ({folder})", "MEDSNAP_REQUIRE_CORPUS")
     return folder
 
 
@@ -33,7 +34,7 @@ def checkers() -> Path:
     """The folder with the independent checkers."""
     folder = Path(os.environ.get("MEDSNAP_CHECKERS", ROOT.parent / "shared" / "tools"))
     if not folder.is_dir():
-        _absent(f"the folder of checkers ({folder})", "MEDSNAP_REQUIRE_CORPUS")
+        absent(f"the folder of checkers ({folder})", "MEDSNAP_REQUIRE_CORPUS")
     return folder
 
 
@@ -44,7 +45,7 @@ def tool() -> Callable[[str], str]:
     def find(name: str) -> str:
         path = shutil.which(name)
         if path is None:
-            _absent(f"the program {name}", "MEDSNAP_REQUIRE_TOOLS")
+            absent(f"the program {name}", "MEDSNAP_REQUIRE_TOOLS")
         return str(path)
 
     return find

@@ -16,7 +16,7 @@ import pytest
 from medsnap.crypto import age
 from medsnap.model.seal import Suite
 from medsnap.vault import directory, keys
-from tests.conftest import ROOT, _absent
+from tests.conftest import ROOT, absent
 from tests.helpers import Clinic
 
 pytestmark = pytest.mark.interop
@@ -30,7 +30,7 @@ def npm(tool: Callable[[str], str]) -> Peer:
     """Run npm's age-encryption: `npm("decrypt", identity, given=…)`."""
     modules = Path(os.environ.get("MEDSNAP_NODE_MODULES", ROOT / ".tools" / "npm" / "node_modules"))
     if not (modules / "age-encryption").is_dir():
-        _absent("npm's age-encryption (make test installs it)", "MEDSNAP_REQUIRE_TOOLS")
+        absent("npm's age-encryption (make test installs it)", "MEDSNAP_REQUIRE_TOOLS")
     program = Path(__file__).with_name("age_peer.mjs")
 
     def run(verb: str, *words: str, given: bytes = b"") -> bytes:
