@@ -32,7 +32,7 @@ def document(listing: Listing) -> str:
 
 def _case(listing: Listing, name: str, entries: list[Entry]) -> list[str]:
     said = listing.rules.get(name, "")
-    title = f"{name}: {said}" if said and said != name else name
+    title = f"{name}: {said}" if said and not name.endswith(said) else name
     opened = (
         f"    <testcase classname={_value('medsnap.' + listing.name.replace(' ', '.'))} name={_value(title)}"
     )
