@@ -98,18 +98,6 @@ def limit_files(limit: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 
-def user_name() -> str:
-    """Return the account's name for the audit log, or its number."""
-    if WINDOWS:
-        return os.environ.get("USERNAME", "unknown")
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
-
-
 def account_home() -> Path:
     """Return the home folder of the account, whatever the environment says."""
     if WINDOWS:

@@ -14,7 +14,6 @@ from medsnap.errors import CannotCreate, IoFailed, KeyRefused, UsageError
 
 if TYPE_CHECKING:
     from medsnap.vault.directory import Directory
-    from medsnap.vault.keys import Keys
     from medsnap.vault.recovery import Recovered
     from medsnap.vault.sheets import ReadSheet, Sheet
 
@@ -184,11 +183,3 @@ def _vouch(io: Io, vault: Path, verified: Directory) -> None:
         "the vault's directory names another root than the sheet",
         hint="this may be a forged vault: open nothing, look for another copy",
     )
-
-
-def as_keys(io: Io, vault: Path, files: Sequence[Path]) -> tuple[Directory, Keys]:
-    """Return the keys that sheets become, and the directory that they verified."""
-    from medsnap.vault import recovery
-
-    verified, found = recovered(io, vault, files)
-    return verified, recovery.keys_of(found, verified)

@@ -86,11 +86,6 @@ def combine(shares: Sequence[Share]) -> bytes:
         ) from None
 
 
-def is_word(text: str) -> bool:
-    """Say whether a text is a word of the list, or its first four letters."""
-    return _expanded(text) is not None
-
-
 def _expanded(text: str) -> str | None:
     from shamir_mnemonic.wordlist import WORD_INDEX_MAP, WORDLIST
 
