@@ -89,6 +89,8 @@ class _Worker:
     pipe: Connection
     given: deque[int] = field(default_factory=deque)  # items in its hands; it works on the first
     since: float = 0.0
+    answered: bool = False
+    dead: bool = False  # found when something was to be given to it; its answers may still lie in the pipe
 
 
 class Pool(Generic[Item, Record]):
@@ -160,15 +162,23 @@ class Pool(Generic[Item, Record]):
         given = {index for w in self._workers for index in w.given}
         waiting = [(i, item) for i, item in pending if i not in results and i not in given]
         for index, item in waiting:
-            worker = min(self._workers, key=lambda w: len(w.given), default=None)
+            worker = min((w for w in self._workers if not w.dead), key=lambda w: len(w.given), default=None)
             if worker is None or (worker.given and len(self._workers) < self._jobs):
+                if len(self._workers) >= self._jobs:
+                    return  # all are dead with answers to collect
                 worker = self._start()
             if len(worker.given) >= self._ahead:
                 return
             try:
                 worker.pipe.send(item)
             except OSError:
+                if worker.given:  # it died of what it has in hand: that is collected first
+                    worker.dead = True
+                    return
                 self._replace(worker)
+                if worker.answered:  # it died idle, by nobody's fault: a new one gets this item
+                    self._hand_out(pending, results)
+                    return
                 results[index] = Lost("worker.died", "the process that examines photos could not be started")
                 continue
             if not worker.given:
@@ -195,6 +205,7 @@ class Pool(Generic[Item, Record]):
             self._replace(worker)  # what else it had been given is given to another
             return Lost("worker.died", "the process that examined the file died")
         worker.given.popleft()
+        worker.answered = True
         worker.since = time.monotonic()
         answer: Record | Lost = record
         return answer

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from medsnap.errors import Malformed
@@ -80,6 +80,28 @@ def test_what_a_dead_worker_had_ahead_is_given_to_another() -> None:
     assert [item for item, _ in found] == items
     assert [item for item, answer in found if isinstance(answer, Lost)] == ["die"]
     assert all(answer == item * 2 for item, answer in found if item != "die")
+
+
+def test_a_death_seen_while_giving_costs_only_the_item_at_work() -> None:
+    """The parent meets the dead child when it sends, before it has collected what that child had in hand."""
+    with Pool[str, str](HERE, 2, jobs=1, ahead=3) as pool:
+
+        def items() -> Iterator[str]:
+            yield from ("a", "b", "die", "c")  # the first three lie with the child
+            pool._workers[0].process.join(20)  # asked for after the first answer: "c" meets a dead child
+            yield from "defgh"
+
+        found = list(pool.map(items()))
+    assert [item for item, answer in found if isinstance(answer, Lost)] == ["die"]
+    assert all(answer == item * 2 for item, answer in found if item != "die")
+
+
+def test_a_child_that_died_idle_costs_nothing() -> None:
+    with Pool[str, str](HERE, 2, jobs=1) as pool:
+        assert list(pool.map(["a"])) == [("a", "aa")]
+        pool._workers[0].process.kill()
+        pool._workers[0].process.join(20)
+        assert list(pool.map(["b", "c"])) == [("b", "bb"), ("c", "cc")]
 
 
 def alone(code: str) -> subprocess.Popen[str]:
