@@ -206,7 +206,11 @@ def test_a_result_with_other_coefficients_is_refused(monkeypatch: pytest.MonkeyP
 SOURCE = make.jpeg((48, 32), subsampling=2)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     st.lists(st.tuples(st.integers(0, len(SOURCE) - 1), st.integers(0, 255)), max_size=4), st.integers(1, 8)
 )

@@ -15,7 +15,9 @@ from tests.builders import jpeg as j
 from tests.builders import png as p
 from tests.builders import webp as w
 from tests.builders.jpeg import SECRET
+from tests.costs import at_most
 
+QUICKLY = 2.0  # CPU seconds for a file of a few kilobytes
 _SEEDS = (
     j.after_soi(j.base(), j.exif(6), *j.icc(j.profile(), (300,)), j.segment(0xFE, SECRET)) + j.CLIP,
     j.after_soi(j.base(progressive=True), j.exif(3, little=True)),
@@ -50,35 +52,38 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=1500, deadline=2000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1500, suppress_health_check=list(HealthCheck))
 @given(mutated())
 def test_clean_and_accounted_or_refused(data: bytes) -> None:
-    try:
-        done = clean(data)
-    except MedsnapError:
-        return
-    out = done.data(data)
-    registry.second_reader(done.report.media).account(out, done.report.media)
-    again = clean(out)
+    with at_most(QUICKLY):
+        try:
+            done = clean(data)
+        except MedsnapError:
+            return
+        out = done.data(data)
+        registry.second_reader(done.report.media).account(out, done.report.media)
+        again = clean(out)
     assert again.data(out) == out
     assert again.report.orientation == done.report.orientation
 
 
-@settings(max_examples=600, deadline=2000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=600, suppress_health_check=list(HealthCheck))
 @given(mutated())
 def test_readers_raise_only_their_errors(data: bytes) -> None:
     media = sniff(data)
-    for read in (embedded.exif, embedded.xmp, embedded.icc, embedded.size):
-        try:
-            read(data, media)
-        except MedsnapError:
-            continue
+    with at_most(QUICKLY):
+        for read in (embedded.exif, embedded.xmp, embedded.icc, embedded.size):
+            try:
+                read(data, media)
+            except MedsnapError:
+                continue
 
 
-@settings(max_examples=600, deadline=2000)
+@settings(max_examples=600)
 @given(st.binary(max_size=400), st.sampled_from((b"II*\x00", b"MM\x00*", b"II+\x00", b"")))
 def test_tiff_never_fails(data: bytes, head: bytes) -> None:
-    found = tiff.read(head + data)
+    with at_most(QUICKLY):
+        found = tiff.read(head + data)
     assert 1 <= found.orientation <= 8
     for entry in found.entries:
         assert len(entry.integers) <= 4096

@@ -19,7 +19,7 @@ def make(setup: int) -> Callable[[str], str]:
             case "die":
                 os._exit(9)
             case "hang":
-                time.sleep(60)
+                time.sleep(HANGING)
             case "malformed":
                 raise Malformed("a box is cut off")
             case "defect":
@@ -32,10 +32,11 @@ def make(setup: int) -> Callable[[str], str]:
 
 
 HERE = f"{__name__}:make"
+HANGING = 600  # seconds: on no machine is a kill after three as late as half of that
 
 
-def run(items: list[str], **limits: float) -> list[tuple[str, object]]:
-    with Pool[str, str](HERE, 2, jobs=2, limits=Limits(seconds=limits.get("seconds", 30.0))) as pool:
+def run(items: list[str]) -> list[tuple[str, object]]:
+    with Pool[str, str](HERE, 2, jobs=2) as pool:
         return list(pool.map(items))
 
 
@@ -53,12 +54,15 @@ def test_a_dead_worker_costs_one_item() -> None:
 
 
 def test_a_hanging_worker_is_killed() -> None:
-    start = time.monotonic()
-    found = dict(run(["hang", "b"], seconds=3.0))
+    with Pool[str, str](HERE, 2, jobs=2) as pool:
+        assert len(list(pool.map(["a", "c"]))) == 2  # both have begun: how long that takes is not the point
+        pool._limits = Limits(seconds=3.0)
+        start = time.monotonic()
+        found = dict(pool.map(["hang", "b"]))
+        assert time.monotonic() - start < HANGING / 2
     assert isinstance(found["hang"], Lost)
     assert found["hang"].error == "worker.slow"
     assert found["b"] == "bb"
-    assert time.monotonic() - start < 40
 
 
 def test_errors_name_no_data() -> None:
@@ -88,7 +92,7 @@ def test_a_death_seen_while_giving_costs_only_the_item_at_work() -> None:
 
         def items() -> Iterator[str]:
             yield from ("a", "b", "die", "c")  # the first three lie with the child
-            pool._workers[0].process.join(20)  # asked for after the first answer: "c" meets a dead child
+            pool._workers[0].process.join(HANGING)  # asked for after the first answer: "c" meets a dead child
             yield from "defgh"
 
         found = list(pool.map(items()))
@@ -100,7 +104,7 @@ def test_a_child_that_died_idle_costs_nothing() -> None:
     with Pool[str, str](HERE, 2, jobs=1) as pool:
         assert list(pool.map(["a"])) == [("a", "aa")]
         pool._workers[0].process.kill()
-        pool._workers[0].process.join(20)
+        pool._workers[0].process.join(HANGING)
         assert list(pool.map(["b", "c"])) == [("b", "bb"), ("c", "cc")]
 
 
@@ -123,7 +127,7 @@ with Pool(HERE, 2, jobs=2, copy=True, ahead=2) as pool:
     print(dict(pool.map(["a", "die", "secret", "b"])))
 """
     with alone(code) as process:
-        said = process.communicate(timeout=60)[0].splitlines()
+        said = process.communicate(timeout=300)[0].splitlines()
     started = "ForkProcess" if sys.platform == "linux" else "SpawnProcess"
     assert said[0] in (f"['{started}', '{started}']", "[]")
     for part in ("'a': 'aa'", "'die': Lost(error='worker.died'", "'secret': 'none'", "'b': 'bb'"):
@@ -138,9 +142,9 @@ print(*[w.process.pid for w in pool._workers], flush=True)
 os.kill(os.getpid(), 9)
 """
     with alone(code) as process:
-        said = process.communicate(timeout=60)[0]  # returns when the last copy has closed its stdout too
+        said = process.communicate(timeout=300)[0]  # returns when the last copy has closed its stdout too
     assert len(said.split()) == (3 if sys.platform == "linux" else 0)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 120
     while time.monotonic() < until and any(Path(f"/proc/{pid}").exists() for pid in said.split()):
         time.sleep(0.05)
     assert not [pid for pid in said.split() if Path(f"/proc/{pid}").exists()]
@@ -149,9 +153,9 @@ os.kill(os.getpid(), 9)
 def test_a_second_thread_forbids_copies() -> None:
     code = """
 if __name__ == "__main__":
-    threading.Thread(target=time.sleep, args=(20,), daemon=True).start()
+    threading.Thread(target=time.sleep, args=(HANGING,), daemon=True).start()
     with Pool(HERE, 2, jobs=1, copy=True) as pool:
         print(list(pool.map(["a"])), [w.process.__class__.__name__ for w in pool._workers])
 """
     with alone(code) as process:
-        assert process.communicate(timeout=60)[0] == "[('a', 'aa')] ['SpawnProcess']\n"
+        assert process.communicate(timeout=300)[0] == "[('a', 'aa')] ['SpawnProcess']\n"
