@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medsnap.commands._scrub_work import Job
-from medsnap.errors import CannotCreate, InputMissing, IoFailed, TooLarge
+from medsnap.errors import CannotCreate, InputMissing, TooLarge
 from medsnap.intake.archive_entry import Refused
 from medsnap.model.photo import ArchiveKind, CompanionKind, Source
 from medsnap.model.private import Private
@@ -72,7 +72,8 @@ def listed(sources: Sequence[Path], companions: Companions) -> Iterator[Job]:
 
 
 def _below(root: Path, companions: Companions) -> Iterator[Job]:
-    for folder, names, files in os.walk(root, onerror=_unreadable):
+    closed: list[OSError] = []
+    for folder, names, files in os.walk(root, onerror=closed.append):
         here = Path(folder)
         linked = [n for n in names if (here / n).is_symlink()]
         names[:] = sorted(n for n in names if n not in linked)
@@ -86,10 +87,11 @@ def _below(root: Path, companions: Companions) -> Iterator[Job]:
                 kind, owner = dropped[name]
                 job = replace(job, skip=DROPPED[kind], companion_of=str(here / owner))
             yield from (None if job.skip else _unpacked(job, companions)) or (job,)
-
-
-def _unreadable(problem: OSError) -> None:
-    raise IoFailed("a folder cannot be read", where=str(problem.filename)) from problem
+    for problem in closed:  # a card's lost+found must not cost the photos beside it
+        path = Path(os.fsdecode(problem.filename))
+        yield Job(
+            source=path, target=path.relative_to(root), shown=str(path), failed="this folder cannot be read"
+        )
 
 
 def _dropped(
@@ -202,7 +204,7 @@ def check_output(sources: Sequence[Path], jobs: Sequence[Job], into: Path) -> No
             )
     seen: dict[Path, str] = {}
     for job in jobs:
-        if job.skip or job.held:
+        if job.skip or job.held or job.failed:
             continue
         if job.target in seen:
             where = f"{seen[job.target]} and {job.shown}"

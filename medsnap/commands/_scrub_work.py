@@ -10,11 +10,11 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from medsnap.errors import CannotCreate, Exit, IoFailed, MedsnapError, TooLarge
-from medsnap.model.photo import Kind, MediaType, Source
+from medsnap.model.photo import MediaType, Source
 from medsnap.model.rewrite import Buffer, Keep, Rewrite
 from medsnap.platform import WINDOWS, reuse_memory
 
@@ -61,6 +61,7 @@ class Job:
     token: str = ""  # names the temporary file, so that the parent can clean up after a killed worker
     skip: str = ""  # why it is left out
     held: str = ""  # why it is refused
+    failed: str = ""  # why it could not be looked into
     companion_of: str = ""
     archived: Source | None = None  # the member of the archive at `source`
 
@@ -104,6 +105,8 @@ def one(job: Job, setup: Setup) -> Done:
         return Done(job=job, outcome="skipped", reason=job.skip)
     if job.held:
         return Done(job=job, outcome="held", reason=job.held, exit=Exit.PARTIAL)
+    if job.failed:
+        return Done(job=job, outcome="failed", reason=job.failed, exit=Exit.PARTIAL)
     try:
         return _scrub(job, setup)
     except CannotCreate as problem:
@@ -127,8 +130,8 @@ def _scrub(job: Job, setup: Setup) -> Done:
         return Done(job=job, outcome="skipped", reason="no ordinary file")
     data, mtime = found
     media = sniff(data)
-    if media.kind is Kind.OTHER:
-        return Done(job=job, outcome="skipped", reason="no photo, by its content")
+    if media is MediaType.UNKNOWN:
+        return _unknown(job)
     scrubbed = clean(data, media, keep=setup.keep, verify_pixels=setup.verify_pixels)
     target = job.target.with_name(job.target.name + SUFFIX[media]) if setup.ids else job.target
     done = Done(job=job, outcome="done", report=scrubbed.report, output=target)
@@ -138,6 +141,17 @@ def _scrub(job: Job, setup: Setup) -> Done:
         stamp = {Times.NOW: None, Times.KEEP: mtime, Times.RESET: _FIXED_DAY}[setup.times]
         write(setup.into, target, job.token, lambda put: proven(scrubbed, data, put), mtime=stamp)
     return done
+
+
+def _unknown(job: Job) -> Done:
+    """Skip what nobody takes for a photo; hold what is named like one: no broken photo passes unseen."""
+    from medsnap.intake import names
+
+    name = PurePath(job.shown).name
+    if names.unknown_reason(name, archive=False) is not names.Reason.NAMED_PHOTO or names.file_reason(name):
+        return Done(job=job, outcome="skipped", reason="no photo, by its content")
+    hint = "copy it again from the device, and look whether it opens there"
+    return Done(job=job, outcome="held", reason=names.Reason.NAMED_PHOTO.value, hint=hint, exit=Exit.PARTIAL)
 
 
 def proven(scrubbed: Scrubbed, data: Buffer, put: Callable[[Buffer], object]) -> None:

@@ -57,9 +57,32 @@ def _by_signature(head: bytes) -> MediaType:
         return MediaType.BMP
     if head.startswith(b"%PDF-"):
         return MediaType.PDF
+    if head.startswith(b"8BPS\x00"):
+        return MediaType.PSD
     if head[4:8] in _BARE_MOVIE and len(head) >= 16:
         return MediaType.MOV
+    return _foreign_clip(head)
+
+
+def _foreign_clip(head: bytes) -> MediaType:
+    """Name films that cameras write and medsnap does not scrub: one must not pass for no clip at all."""
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return MediaType.AVI
+    if head.startswith(b"\x1a\x45\xdf\xa3"):  # EBML
+        return MediaType.MATROSKA
+    if head.startswith(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"):
+        return MediaType.ASF
+    if head.startswith((b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")) or _transport(head):
+        return MediaType.MPEG
     return MediaType.UNKNOWN
+
+
+def _transport(head: bytes) -> bool:
+    """Say whether packets of 188 bytes follow each other, or of 192 with a time before each (AVCHD)."""
+    return any(
+        all(head[at : at + 1] == b"G" for at in range(first, first + 4 * size, size))
+        for first, size in ((0, 188), (4, 192))
+    )
 
 
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})

@@ -38,7 +38,8 @@ _THUMBNAIL_FILE = re.compile(
     re.IGNORECASE,
 )
 _PHOTO_NAME = re.compile(
-    r".*\.(jpe?g|jpe|jfif|png|webp|hei[cf]|avif|tiff?|dng|cr2|cr3|nef|arw|orf|rw2|raf|gif|bmp|jxl|mov|mp4)",
+    r".*\.(jpe?g|jpe|jfif|png|webp|hei[cf]s?|avifs?|tiff?|dng|cr2|cr3|nef|arw|orf|rw2|raf|gif|bmp|psd|jxl|jp2"
+    r"|mov|mp4|m4v|3gp|avi|mpe?g|m2?ts|mkv|webm|wmv)",
     re.IGNORECASE,
 )
 _ARCHIVES = (

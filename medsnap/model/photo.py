@@ -39,8 +39,13 @@ class MediaType(StrEnum):
     JXL = "image/jxl"
     JP2 = "image/jp2"
     BMP = "image/bmp"
+    PSD = "image/vnd.adobe.photoshop"
     MP4 = "video/mp4"
     MOV = "video/quicktime"
+    AVI = "video/x-msvideo"
+    MATROSKA = "video/x-matroska"  # WebM too
+    MPEG = "video/mpeg"  # program and transport streams, AVCHD
+    ASF = "video/x-ms-asf"  # Windows Media
     PDF = "application/pdf"
     UNKNOWN = "application/octet-stream"
 

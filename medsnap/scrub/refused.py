@@ -31,10 +31,10 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     _ = keep
     seen = seen_in(data, media)
     words = f"; seen in it: {', '.join(what.value for what in seen)}" if seen else ""
-    raise Unsupported(
-        f"medsnap cannot scrub {media.value}{words}",
-        hint="seal it as it came with medsnap ingest, or convert it on the device",
-    )
+    hint = "seal it as it came with medsnap ingest, or convert it on the device"
+    if media is MediaType.PDF:  # which ingest leaves where it is, too
+        hint = "medsnap takes photos and clips only: file documents another way"
+    raise Unsupported(f"medsnap cannot scrub {media.value}{words}", hint=hint)
 
 
 def seen_in(data: Buffer, media: MediaType) -> tuple[Reveals, ...]:

@@ -55,7 +55,20 @@ FORMATS: dict[MediaType, Format] = {
 
 
 # Refused, with what was seen in them.
-_REFUSED = frozenset({MediaType.RAW, MediaType.JXL, MediaType.JP2, MediaType.BMP, MediaType.PDF})
+_REFUSED = frozenset(
+    {
+        MediaType.RAW,
+        MediaType.JXL,
+        MediaType.JP2,
+        MediaType.BMP,
+        MediaType.PSD,
+        MediaType.PDF,
+        MediaType.AVI,
+        MediaType.MATROSKA,
+        MediaType.MPEG,
+        MediaType.ASF,
+    }
+)
 
 
 def _format(media: MediaType) -> Format:

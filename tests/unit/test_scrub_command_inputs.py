@@ -71,6 +71,52 @@ def test_an_archive_is_scrubbed_member_by_member(
     assert data["companions_dropped"] == 1
 
 
+def test_what_only_looks_like_no_photo_is_held(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {
+        "broken.jpg": b"\x00" * 500,
+        "empty.heic": b"",
+        "film.avi": b"RIFF\x00\x01\x00\x00AVI LIST" + bytes(40),
+        "letter.pdf": b"%PDF-1.7\n/Author (A)",
+        "._IMG_1.jpg": b"\x00\x05\x16\x07" + bytes(60),
+        "notes.txt": b"hello",
+    }
+    (tmp_path / "dump").mkdir()
+    for name, data in files.items():
+        (tmp_path / "dump" / name).write_bytes(data)
+    code, data = run(capsys, tmp_path / "dump", "-o", tmp_path / "out")
+    assert code == 3
+    outcomes = {Path(r["path"]).name: (r["outcome"], r["reason"]) for r in data["records"]}
+    assert outcomes == {
+        "broken.jpg": ("held", "named like a photo, but its bytes are none"),
+        "empty.heic": ("held", "named like a photo, but its bytes are none"),
+        "film.avi": ("held", "medsnap cannot scrub video/x-msvideo"),
+        "letter.pdf": ("held", "medsnap cannot scrub application/pdf; seen in it: name or text"),
+        "._IMG_1.jpg": ("skipped", "no photo, by its content"),
+        "notes.txt": ("skipped", "no photo, by its content"),
+    }
+    assert written(tmp_path / "out") == {}
+
+
+def test_a_folder_that_cannot_be_read_costs_only_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "card" / "lost+found").mkdir(parents=True)
+    (tmp_path / "card" / "1.jpg").write_bytes(PHOTO)
+    listing = os.scandir
+
+    def closed(path: str) -> object:
+        if str(path).endswith("lost+found"):  # what an account without rights is told; root is never told
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    code, data = run(capsys, tmp_path / "card", "-o", tmp_path / "out")
+    assert (code, data["done"], data["failed"]) == (3, 1, 1)
+    assert written(tmp_path / "out") == {"1.jpg": scrub(PHOTO)}
+    (told,) = [r for r in data["records"] if r["outcome"] == "failed"]
+    assert told["path"].endswith("lost+found") and told["reason"] == "this folder cannot be read"
+
+
 def test_an_archive_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "p.zip").write_bytes(a.library_zip({"1.jpg": PHOTO}))
     code, _ = run(capsys, tmp_path / "p.zip", "-o", tmp_path / "out", "--times", "keep")
