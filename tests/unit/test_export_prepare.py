@@ -13,6 +13,7 @@ from PIL import Image
 from medsnap.export.isolated import Preparer
 from medsnap.export.prepare import As, Held, Prepared, prepare
 from medsnap.model.photo import MediaType
+from medsnap.workers import Limits
 from tests.builders import export as make
 
 pytest.importorskip("jpeglib")
@@ -169,17 +170,25 @@ def test_a_child_process_gives_the_same_bytes_and_survives_damage() -> None:
     assert isinstance(again, Prepared)
 
 
-def test_a_child_that_dies_costs_one_photo() -> None:
+def test_a_child_that_dies_between_two_photos_costs_none_and_one_that_hangs_costs_one() -> None:
     import os
     import signal
 
     photo = make.encode(make.picture(), "PNG")
     with Preparer() as preparer:
-        preparer(make.row(photo, MediaType.PNG), photo, as_=As.FHIR)
+
+        def prepared() -> object:
+            return preparer(make.row(photo, MediaType.PNG), photo, as_=As.FHIR)
+
+        prepared()
         process = preparer._pool._workers[0].process
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-        lost = preparer(make.row(photo, MediaType.PNG), photo, as_=As.FHIR)
-        after = preparer(make.row(photo, MediaType.PNG), photo, as_=As.FHIR)
+        assert isinstance(prepared(), Prepared)
+        os.kill(preparer._pool._workers[0].process.pid, signal.SIGSTOP)
+        patient, preparer._pool._limits = preparer._pool._limits, Limits(seconds=0.2)
+        lost = prepared()
+        preparer._pool._limits = patient
+        assert isinstance(prepared(), Prepared)
     assert isinstance(lost, Held)
-    assert isinstance(after, Prepared)
+    assert "took too long" in lost.reason
