@@ -34,16 +34,16 @@ def run(group: Any, arguments: Sequence[str]) -> int:
     try:
         code = group.main(args=list(arguments), prog_name="medsnap", standalone_mode=False)
         if code == Exit.INTERRUPTED:  # Typer swallows Ctrl-C and gives this back
-            return _stopped("interrupted", Exit.INTERRUPTED, form)
+            return _stopped("interrupted", Exit.INTERRUPTED, form, arguments)
         return int(code or 0)
     except TyperExit as leaving:
         return leaving.exit_code
     except TyperException as problem:
         return _misused(problem, form)
     except (KeyboardInterrupt, Abort):
-        return _stopped("interrupted", Exit.INTERRUPTED, form)
+        return _stopped("interrupted", Exit.INTERRUPTED, form, arguments)
     except Terminated:
-        return _stopped("terminated", Exit.TERMINATED, form)
+        return _stopped("terminated", Exit.TERMINATED, form, arguments)
     except (BrokenPipeError, SystemExit):  # Typer makes 1 of a closed pipe; here that is 'policy violated'
         mute()
         return int(Exit.IO)
@@ -65,8 +65,11 @@ def _misused(problem: TyperException, form: Format) -> int:
     return int(Exit.USAGE)
 
 
-def _stopped(how: str, code: Exit, form: Format) -> int:
-    problem = MedsnapError(f"{how}; what was done so far is kept", hint="run the same command again to go on")
+def _stopped(how: str, code: Exit, form: Format, arguments: Sequence[str]) -> int:
+    hint = "run the same command again to go on"
+    if arguments[:1] == ["scrub"]:  # which writes over nothing, not even over its own copies
+        hint = "run it again into an empty folder"
+    problem = MedsnapError(f"{how}; what was done so far is kept", hint=hint)
     problem.id, problem.exit = how, code
     show_error(problem, form)
     return int(code)

@@ -27,7 +27,8 @@ def prepare() -> None:
         if stream is None:  # closed at the start: the next file opened, a photo say, would take its number
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
         elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="replace")
+            # A file name that is no UTF-8 comes as half surrogate pairs: escaped, two of them stay two.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def say(text: str) -> None:

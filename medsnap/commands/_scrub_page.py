@@ -13,6 +13,8 @@ from medsnap.model.carrier import Reveals
 from medsnap.model.codec import to_json
 from medsnap.report.page import Block, Line, Table, Tone
 
+_LISTED = 50  # files without a copy that the page names
+
 
 def record(done: Done, into: Path | None) -> dict[str, Any]:
     """One record per input: what an outside checker reads."""
@@ -93,9 +95,11 @@ class Tally:
             page.append(Table(columns=("removed", "photos"), rows=rows, right=("photos",), empty=nothing))
         for what, count in sorted(self.kept.items()):
             page.append(Line(f"kept, written anew: {what.value} in {count}"))
-        for stuck in self.stuck:
+        for stuck in self.stuck[:_LISTED]:
             why = "; ".join(filter(None, (stuck.reason, stuck.hint)))
             page += [Line(f"{stuck.outcome}, no copy: {stuck.job.shown}", Tone.WARN), Line(f"    {why}")]
+        if (more := len(self.stuck) - _LISTED) > 0:
+            page.append(Line(f"and {more:,} more without a copy: --report FILE names each", Tone.WARN))
         skipped = sorted(self.skipped.items())
         page.extend(Line(f"skipped: {count} ({reason})", Tone.QUIET) for reason, count in skipped)
         return tuple(page)

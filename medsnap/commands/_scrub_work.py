@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import mmap
 import os
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MAX_FILE = 4 << 30  # bytes
 MAX_MEMBER = 1 << 30  # bytes of an archive's member, which is held in memory
 _MAPPED = 64 << 20  # bytes: larger files are mapped instead of read
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _FIXED_DAY = 946_684_800 * 10**9  # 2000-01-01T00:00:00Z in nanoseconds
 
 SUFFIX: dict[MediaType, str] = {
@@ -118,6 +120,12 @@ def one(job: Job, setup: Setup) -> Done:
         return Done(job=job, outcome="held", reason=reason, hint=problem.hint, exit=problem.exit)
     except OSError as problem:
         reason = problem.strerror or "reading or writing failed"
+        if problem.errno in _NO_ROOM and setup.into is not None:  # nor will there be for the next 10,000
+            told, hint = (
+                (f"the copies cannot be written: {reason}", str(setup.into)),
+                "make room, or name another folder",
+            )
+            return Done(job=job, outcome="failed", stop=told, hint=hint, exit=Exit.IO)
         return Done(job=job, outcome="failed", reason=reason, exit=Exit.PARTIAL)
 
 

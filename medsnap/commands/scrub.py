@@ -16,8 +16,8 @@ import typer
 from medsnap.commands._scrub_jobs import Companions, check_output, listed, sources_of, with_ids
 from medsnap.commands._scrub_page import Tally, record
 from medsnap.commands._scrub_work import MAX_FILE, Done, Job, Setup, Times, temporary
-from medsnap.commands._shared import Format, Io, Result, command
-from medsnap.errors import CannotCreate, Exit, UsageError
+from medsnap.commands._shared import Format, Io, Result, command, writable
+from medsnap.errors import CannotCreate, Exit, IoFailed, UsageError
 from medsnap.report import machine
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def scrub(
     into = None if io.dry_run else directory
     if into is not None:
         check_output(roots, work, into)
+    writable(report)
     setup = Setup(
         into=into,
         keep=wanted,
@@ -193,7 +194,8 @@ def _run(io: Io, work: Sequence[Job], setup: Setup, pool: Pool[Job, Done]) -> It
             done = _lost(setup.into, job, answer) if isinstance(answer, Lost) else answer
             begun.pop(job.token)
             if done.stop is not None:
-                raise CannotCreate(done.stop[0], where=done.stop[1], hint="choose an empty folder")
+                kind = IoFailed if done.exit is Exit.IO else CannotCreate
+                raise kind(done.stop[0], where=done.stop[1], hint=done.hint or "choose an empty folder")
             yield done
     finally:
         pool.close()
@@ -229,7 +231,7 @@ class _Report:
                 raise CannotCreate(
                     "the report exists already", where=str(self._path), hint="name another file"
                 ) from exists
-            self._file = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+            self._file = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1)
         return self
 
     def add(self, data: dict[str, Any]) -> None:

@@ -51,7 +51,10 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     for chunk in view.chunks:
         if chunk.type == b"IEND":
             continue
-        if chunk.critical or chunk.start in streams.frames:
+        if chunk.type == b"PLTE" and view.header.colour != 3:
+            # 11.2.2: in true colour it only suggests colours to old screens; no pixel depends on it.
+            out.carrier(CarrierKind.UNKNOWN, "PLTE", chunk.start, chunk.stop, reveals=(Reveals.OTHER,))
+        elif chunk.critical or chunk.start in streams.frames:
             _picture(data, out, chunk, streams)
         elif chunk.type == b"iCCP" and keep.icc and not seen & {b"iCCP", b"IDAT"}:
             _icc(data, out, chunk, keep)

@@ -106,7 +106,7 @@ def _content(state: _State, kind: bytes, body: memoryview) -> bool:
         case b"tRNS":
             return (colour, len(body)) in ((0, 2), (2, 6)) or colour == 3
         case b"PLTE":
-            return colour in (2, 3, 6)
+            return colour == 3  # elsewhere it is a suggestion, which could say anything
         case b"acTL":
             state.promised = int.from_bytes(body[:4], "big")
             return state.promised > 0

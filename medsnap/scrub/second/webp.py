@@ -65,7 +65,17 @@ def _is_frame(chunks: list[_Chunk]) -> bool:
     body = chunks[-1].body
     if kinds[-1] == b"VP8L":
         return len(body) > 5 and body[0] == 0x2F and body[4] >> 5 == 0
-    return len(body) > 10 and bytes(body[3:6]) == b"\x9d\x01\x2a" and not body[0] & 1
+    if len(body) <= 10 or bytes(body[3:6]) != b"\x9d\x01\x2a" or body[0] & 1:
+        return False
+    return len(kinds) == 1 or _is_alpha(chunks[0].body, body)
+
+
+def _is_alpha(alpha: memoryview, frame: memoryview) -> bool:
+    """Say whether transparency that is not compressed has a byte for each pixel and no more (2.7.1.2)."""
+    if not alpha or alpha[0] >> 6:
+        return False
+    width, height = (int.from_bytes(frame[at : at + 2], "little") & 0x3FFF for at in (6, 8))
+    return alpha[0] & 3 == 1 or len(alpha) == 1 + width * height
 
 
 def _extended(chunks: list[_Chunk], facts: dict[str, str]) -> None:
