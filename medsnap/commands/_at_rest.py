@@ -14,7 +14,7 @@ from medsnap.model.photo import Sha256
 
 if TYPE_CHECKING:
     from medsnap.vault.directory import SignedDirectory
-    from medsnap.vault.host import Pin
+    from medsnap.vault.pins import Pin
     from medsnap.vault.reader import Problem
 
 _MAX_CHECKPOINT = 1 << 20
@@ -22,9 +22,9 @@ _MAX_CHECKPOINT = 1 << 20
 
 def pin_of(folder: Path) -> Pin | None:
     """Return what this host trusts, None when it has pinned nothing."""
-    from medsnap.vault import host
+    from medsnap.vault import pins
 
-    return host.read_pin(folder) if (folder / host.PIN).is_file() else None
+    return pins.read_pin(folder) if (folder / pins.PIN).is_file() else None
 
 
 @contextlib.contextmanager

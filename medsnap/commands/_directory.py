@@ -182,15 +182,15 @@ def seen_directory(io: Io, place: Path) -> tuple[Directory, str]:
 
     Raises KeyRefused when a root is known here and the directory is not signed by it.
     """
-    from medsnap.vault import directory, host
+    from medsnap.vault import directory, pins
 
     signed = directory.load(place)
     folder = io.settings.state / signed.directory.vault
-    if (folder / host.PIN).is_file():
-        return directory.verify(signed.data, root_vkey=host.read_pin(folder).root), "this host's pin"
+    if (folder / pins.PIN).is_file():
+        return pins.known(place, signed, pins.read_pin(folder)), "this host's pin"
     own = _own(io, place, None, needed=False)
     if own is not None and own.root_vkey:
-        return directory.verify(signed.data, root_vkey=own.root_vkey), "your key"
+        return pins.by_root(place, signed, own.root_vkey), "your key"
     return signed.directory, ""
 
 

@@ -152,12 +152,12 @@ def recovered(io: Io, vault: Path, files: Sequence[Path]) -> tuple[Directory, Re
     Bare words name no root: then this host's pin, the caller's key or what a person types from the
     sheet vouches for it. Raises KeyRefused (77), Malformed, UsageError.
     """
-    from medsnap.vault import directory, sheets
+    from medsnap.vault import directory, history, sheets
 
     signed = directory.load(vault)
     read = read_sheets(io, files)
     verified = directory.verify(signed.data, root_vkey=signed.directory.root)
-    found = sheets.recover(read, verified)
+    found = sheets.recover(read, verified, roots=history.roots(vault, verified, signed.data))
     if not any(sheet.root for sheet in read):
         _vouch(io, vault, verified)
     return verified, found

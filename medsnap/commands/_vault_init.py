@@ -104,7 +104,8 @@ def init(
 
       medsnap vault init --vault V --suite x25519 --role medical-illustration
     """
-    from medsnap.vault import create, host
+    from medsnap.vault import create, host, pins
+    from medsnap.vault.directory import load
 
     place = io.need(vault, "vault", "--vault")
     where = Recovery.chosen(io, recovery_file, recovery_dir, sheets)
@@ -129,7 +130,7 @@ def init(
     made = save(io, where, new)
     kept = _save_member(io, chosen, new, name, secret)
     folder = io.settings.state / directory.vault
-    host.write_pin(folder, host.Pin(vault=directory.vault, root=directory.root, version=directory.version))
+    pins.write_pin(folder, pins.first(load(place).data))
     host.write_ingest_key(folder, new.ingest_key)
     _log_init(io, place, new, name)
     try_out(io, place, where, made)

@@ -41,15 +41,15 @@ def _trust(io: Io, vault: Path, keys: Keys | None) -> _Trust:
 
     Raises KeyRefused when a root is known here and the directory is not signed by it.
     """
-    from medsnap.vault import directory, host
+    from medsnap.vault import directory, pins
 
     signed = directory.load(vault)
     folder = io.settings.state / signed.directory.vault
-    if (folder / host.PIN).is_file():
-        pinned = directory.verify(signed.data, root_vkey=host.read_pin(folder).root)
+    if (folder / pins.PIN).is_file():
+        pinned = pins.known(vault, signed, pins.read_pin(folder))
         return _Trust(directory=pinned, by="pin", folder=folder)
     if keys is not None and keys.root_vkey:
-        named = directory.verify(signed.data, root_vkey=keys.root_vkey)
+        named = pins.by_root(vault, signed, keys.root_vkey)
         return _Trust(directory=named, by="key file", folder=folder)
     return _Trust(directory=signed.directory, by="", folder=folder)
 

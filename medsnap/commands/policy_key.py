@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsnap import __version__
-from medsnap.commands import _in_force, _noted, _signing
+from medsnap.commands import _in_force, _signing
+from medsnap.commands._directory import keeper, remember
 from medsnap.commands._lists import in_office
 from medsnap.commands._shared import Io, Result, command
-from medsnap.commands._standing import standing
-from medsnap.commands._vault import VaultOption, log_of
+from medsnap.commands._vault import VaultOption
 from medsnap.errors import CannotCreate, KeyRefused, PolicyError, UsageError
-from medsnap.model.event import Action, AuditEvent
 from medsnap.report.page import Facts, Line, Tone
 
 if TYPE_CHECKING:
     from medsnap.policy import Policy
     from medsnap.policy.keyring import Ring
     from medsnap.vault.directory import Directory
-    from medsnap.vault.keys import Keys
 
 _VALID = timedelta(days=2 * 365)
 
@@ -133,25 +131,24 @@ def pin(
       medsnap policy pin keyring.yaml --policy hospital.yaml --vault /srv/vault --root-key-file recovery.key
     """
     from medsnap.policy.loading import read_text
-    from medsnap.vault import directory, governing, keys
+    from medsnap.vault import governing
 
-    place = io.need(vault, "vault", "--vault")
-    sheet = keys.load_file(root_key)
-    if not sheet.root_key:
-        raise KeyRefused("the file holds no root key", where=str(root_key), hint="use the recovery sheet")
-    before = directory.verify(directory.load(place).data, root_vkey=sheet.root_vkey)
-    with _noted.refused(io, place, before, [sheet], Action.DIRECTORY, details=(("change", "policy-pin"),)):
-        loaded, ring = _agreed(io, place, before, policy, file)
-    after = governing.pin_policy(
-        place,
-        before,
-        root_key=sheet.root_key,
-        policy=loaded.ref.policy,
-        lowest=loaded.ref.version,
-        ring=ring.digest,
-        ring_text=read_text(file).encode(),
-    )
-    _log(io, place, after, sheet)
+    by = keeper(io, vault, root_key, None)
+    with by.refusals(io, "policy-pin"):
+        loaded, ring = _agreed(io, by.vault, by.directory, policy, file)
+        details = (("policy", loaded.ref.policy), ("keyring", ring.digest))
+        # it opens no ring, so it ends no break-glass
+        authority = replace(by.authority(io, "policy-pin", details, quiet=True), due=())
+        after = governing.pin_policy(
+            by.vault,
+            by.directory,
+            authority,
+            policy=loaded.ref.policy,
+            lowest=loaded.ref.version,
+            ring=ring.digest,
+            ring_text=read_text(file).encode(),
+        )
+    remember(io, by, after)
     page = (
         Line("From now on only policies signed by their seats are in force in this vault.", Tone.GOOD),
         Facts(
@@ -210,27 +207,3 @@ def _quorum(io: Io, policy: Policy, ring: Ring, file: Path, old: Ring | None, *,
                 where=str(_in_force.sidecar(file)),
                 hint=f"each seat: medsnap policy sign {file.name} --in-force {named} --as …",
             )
-
-
-def _log(io: Io, vault: Path, directory: Directory, sheet: Keys) -> None:
-    from medsnap.audit import store
-    from medsnap.crypto.note import Signer
-
-    event = AuditEvent(
-        action=Action.DIRECTORY,
-        at=io.now.isoformat(timespec="seconds"),
-        actor="recovery",
-        details=(
-            *standing(directory),
-            ("policy", directory.policy_root or ""),
-            ("keyring", directory.keyring or ""),
-        ),
-        software=f"medsnap {__version__}",
-    )
-    store.record(
-        log_of(vault, directory),
-        event,
-        auditors=[directory.auditors],
-        signer=Signer.parse_private(sheet.signer),
-        random=io.random,
-    )

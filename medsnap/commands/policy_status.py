@@ -124,12 +124,12 @@ def _under(io: Io, loaded: Policy, file: Path, ring_file: Path) -> Standing:
 
 def _verified(io: Io, vault: Path) -> Directory:
     """Return the vault's directory, verified by this machine's pin where there is one."""
-    from medsnap.vault import directory, host
+    from medsnap.vault import directory, pins
 
     signed = directory.load(vault)
     folder = io.settings.state / signed.directory.vault
-    if (folder / host.PIN).is_file():
-        return host.verified(signed.data, host.read_pin(folder), None)
+    if (folder / pins.PIN).is_file():
+        return pins.follow(vault, signed, pins.read_pin(folder))[0]
     io.warn("the vault's root is not pinned on this machine, so its directory is taken at its word")
     return directory.verify(signed.data, root_vkey=signed.directory.root)
 

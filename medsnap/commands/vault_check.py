@@ -20,6 +20,7 @@ from medsnap.model.event import Action
 if TYPE_CHECKING:
     from medsnap.vault.check_open import Opened
     from medsnap.vault.keys import Keys
+    from medsnap.vault.pins import Pin
     from medsnap.vault.repair import Plan
     from medsnap.vault.sample import Sample
 
@@ -96,7 +97,7 @@ class _Target:
     folder: Path  # of this host
     root: str | None
     by: str
-    lowest: int
+    pin: Pin | None
 
 
 def _target(io: Io, vault: Path, key_file: Path | None, *, with_key: bool) -> _Target:
@@ -105,18 +106,16 @@ def _target(io: Io, vault: Path, key_file: Path | None, *, with_key: bool) -> _T
     folder = io.settings.state / directory.load(vault).directory.vault
     pin = pin_of(folder)
     if pin is not None:
-        return _Target(
-            vault=vault, folder=folder, root=pin.root, by="pinned on this machine", lowest=pin.version
-        )
+        return _Target(vault=vault, folder=folder, root=pin.root, by="pinned on this machine", pin=pin)
     keys = _keys(io, vault, key_file) if with_key else None
     if keys is not None and keys.root_vkey:
-        return _Target(vault=vault, folder=folder, root=keys.root_vkey, by="from the key file", lowest=0)
+        return _Target(vault=vault, folder=folder, root=keys.root_vkey, by="from the key file", pin=None)
     return _Target(
         vault=vault,
         folder=folder,
         root=None,
         by="not pinned here: checked against the root it names itself",
-        lowest=0,
+        pin=None,
     )
 
 
@@ -156,14 +155,14 @@ def _look(target: _Target, share: Sample | None) -> Found:
     report = checking.check(
         target.vault,
         root_vkey=target.root,
-        lowest=target.lowest,
+        pin=target.pin,
         logged=log.commits,
         waiting=waiting,
         sample=share,
     )
     if log.problems:
         report.whole = False  # what the log would have named is not known
-    return Found(report=report, log=log, waiting=waiting, by=target.by, pinned=target.lowest > 0)
+    return Found(report=report, log=log, waiting=waiting, by=target.by, pinned=target.pin is not None)
 
 
 def _compare(target: _Target, found: Found, ledger: Path) -> None:
@@ -182,14 +181,18 @@ def _compare(target: _Target, found: Found, ledger: Path) -> None:
 
 def _mend(io: Io, target: _Target, found: Found) -> Plan:
     """Move what belongs elsewhere. Raises KeyRefused for a vault whose directory nobody vouches for."""
-    from medsnap.vault import directory, repair
+    from medsnap.vault import directory, pins, repair
 
     if target.root is None:
         raise KeyRefused(
             "nobody here vouches for this vault's directory, so nothing is moved by it",
             hint="pin the root (medsnap vault trust) or give --key-file",
         )
-    directory.verify(directory.load(target.vault).data, root_vkey=target.root)
+    signed = directory.load(target.vault)
+    if target.pin is not None:
+        pins.follow(target.vault, signed, target.pin)
+    else:
+        pins.by_root(target.vault, signed, target.root)
     plan = repair.plan(target.vault, found.report, found.waiting)
     if not io.dry_run:
         repair.carry_out(target.vault, plan)

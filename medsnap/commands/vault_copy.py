@@ -68,12 +68,12 @@ def copy(
 
 def _vouched(io: Io, vault: Path) -> SignedDirectory:
     """Read the directory and verify it by this machine's pin, else by the root that it names itself."""
-    from medsnap.vault import directory, host
+    from medsnap.vault import directory, pins
 
     signed = directory.load(vault)
     pin = pin_of(io.settings.state / signed.directory.vault)
     if pin is not None:
-        host.verified(signed.data, pin, None)
+        pins.follow(vault, signed, pin)
     else:
         directory.verify(signed.data, root_vkey=signed.directory.root)
         io.warn("the vault's root is not pinned here; nobody vouches for what is copied (vault trust)")
@@ -155,7 +155,7 @@ def restore_test(
 
     signed = directory.load(copy_)
     held = _held(io, copy_, recovery_file, sheet or [])
-    verified, by = _root(io, signed, held)
+    verified, by = _root(io, copy_, signed, held)
     log = look_at_log(copy_, signed, None)
     report = checking.check(copy_, root_vkey=verified.root, logged=log.commits)
     tried = trial.trial(copy_, verified, held.identities, order=log.commits or ())
@@ -165,7 +165,7 @@ def restore_test(
 
 def _held(io: Io, copy_: Path, file: Path | None, sheets: list[Path]) -> Keys:
     """Read the recovery file, or combine sheets. Raises UsageError, KeyRefused."""
-    from medsnap.vault import directory, keys, recovery
+    from medsnap.vault import directory, history, keys, recovery
     from medsnap.vault import sheets as paper
 
     if file is not None:
@@ -176,14 +176,15 @@ def _held(io: Io, copy_: Path, file: Path | None, sheets: list[Path]) -> Keys:
             io.warn(f"this is the key of '{held.member}': it tries the copy, and no recovery sheet")
         return held
     read = read_sheets(io, sheets)
-    named = directory.load(copy_).directory
-    held = recovery.keys_of(paper.recover(read, named), named)
+    signed = directory.load(copy_)
+    named, roots = signed.directory, history.roots(copy_, signed.directory, signed.data)
+    held = recovery.keys_of(paper.recover(read, named, roots=roots), named)
     # bare words name no root: then nobody vouches for it
     return held if any(one.root for one in read) else replace(held, root_vkey="")
 
 
-def _root(io: Io, signed: SignedDirectory, held: Keys) -> tuple[Directory, str]:
-    from medsnap.vault import directory
+def _root(io: Io, copy_: Path, signed: SignedDirectory, held: Keys) -> tuple[Directory, str]:
+    from medsnap.vault import pins
 
     if held.vault and held.vault != signed.directory.vault:
         raise KeyRefused("this sheet belongs to another vault", hint="the vault's id stands on the sheet")
@@ -191,7 +192,7 @@ def _root(io: Io, signed: SignedDirectory, held: Keys) -> tuple[Directory, str]:
     if not held.root_vkey:
         io.warn("the sheet names no root: the copy's directory was checked against the root it names itself")
     try:
-        return directory.verify(signed.data, root_vkey=root), "the sheet" if held.root_vkey else "itself"
+        return pins.by_root(copy_, signed, root), "the sheet" if held.root_vkey else "itself"
     except KeyRefused as refused:
         raise Tampered(refused.message, where=refused.where, hint="this copy is not the vault's") from refused
 

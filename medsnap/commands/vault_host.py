@@ -33,14 +33,14 @@ def key(io: Io, name: Name, *, vault: VaultOption = None) -> Result:
       medsnap vault host key ingest-2 --vault /srv/vault -o ingest-2.host
     """
     from medsnap.crypto.note import Signer, fingerprint, generate
-    from medsnap.vault import directory, host
+    from medsnap.vault import directory, host, pins
     from medsnap.vault.create import check_name
 
     check_name(name)
     place = io.need(vault, "vault", "--vault")
     signed = directory.load(place)
     folder = io.settings.state / signed.directory.vault
-    host.verified(signed.data, host.read_pin(folder), None)
+    pins.follow(place, signed, pins.read_pin(folder))
     made = generate(f"{signed.directory.vault}/{name}", io.random)
     try:
         host.write_ingest_key(folder, made.private())

@@ -176,12 +176,12 @@ def sheets(
       medsnap vault recovery sheets --recovery-file recovery.key -o /media/stick --vault /srv/vault
     """
     from medsnap.vault import directory as directories
-    from medsnap.vault import keys, recovery
+    from medsnap.vault import keys, pins, recovery
 
     place = io.need(vault, "vault", "--vault")
     held = keys.load_file(recovery_file, ask=passphrase(io))
     signed = directories.load(place)
-    directory = directories.verify(signed.data, root_vkey=held.root_vkey or signed.directory.root)
+    directory = pins.by_root(place, signed, held.root_vkey or signed.directory.root)
     found = recovery.secrets_in(held, directory)
     _log(io, place, _Use(directory, found, "sheets"), key_file)
     made = write_sheets(io, folder, found, directory, form)

@@ -29,7 +29,7 @@ def renew(
     *,
     sets: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="SET", help="recovery or recovery-closed; repeat it."),
+        typer.Option("--set", metavar="SET", help="recovery, recovery-closed or root; repeat it."),
     ] = None,
     compartment_never: Annotated[
         list[str] | None,
@@ -44,11 +44,13 @@ def renew(
 
     Each locked group of the set begins a new epoch, wrapped to the new sheets only. Photos sealed before
     still open with two old sheets for whoever copied the vault. It needs the root key and a key that opens
-    these groups. The root's own sheets stay: every host has pinned it.
+    these groups. `--set root` makes a new root key, which the old one signs for: hosts and members follow.
 
     Examples:
 
       medsnap vault recovery renew --set recovery -o /media/stick --root-key-file root.key
+
+      medsnap vault recovery renew --set root -o /media/stick --root-key-file root.key --key-file owner.key
 
       medsnap vault recovery renew --compartment-never intimate -o /media/stick --root-key-file root.key
     """
@@ -78,20 +80,46 @@ def renew(
                 ("closed to break-glass", ", ".join(after.closed) or "-"),
             )
         ),
-        Line("Photos sealed before still open with two of the old sheets, for whoever copied the vault."),
     ]
+    if new.identities:
+        page.append(
+            Line("Photos sealed before still open with two of the old sheets, for whoever copied the vault.")
+        )
+    page += _new_root(by.directory, after)
     page += unconfirmed(confirmations(by.vault, after))
     files = [str(sheet_file(folder, sheet, form)) for sheet in made]
     return Result(page=tuple(page), data=_data(after, files, kinds))
 
 
+def _new_root(before: Directory, after: Directory) -> list[Block]:
+    """Say what a new root means for whoever trusts the one of before."""
+    from medsnap.crypto.note import fingerprint
+
+    if after.root == before.root:
+        return []
+    return [
+        Facts((("new root", fingerprint(after.root)),)),
+        Line("Hosts and members follow to it by themselves, for the old root has signed the change."),
+        Line(
+            "Who stole the old root key can still deceive those who have not: let each host take a photo in"
+            " and each member look in soon. A new machine has to be given the new fingerprint.",
+            Tone.WARN,
+        ),
+        Line("In a key file kept for a new machine replace the line medsnap-root:"),
+        Line(f"# medsnap-root: {after.root}"),
+    ]
+
+
 def _data(after: Directory, files: list[str], kinds: tuple[str, ...]) -> dict[str, object]:
+    from medsnap.crypto.note import fingerprint
+
     return {
         "type": "recovery-renewed",
         "sheets": files,
         "sets": list(kinds),
         "closed": list(after.closed),
         "directory": after.version,
+        "root": fingerprint(after.root),
     }
 
 

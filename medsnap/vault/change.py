@@ -13,15 +13,28 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medsnap.errors import KeyRefused, Locked
 from medsnap.model.event import Due
 from medsnap.model.seal import Suite
 from medsnap.platform import kernel_lock, write_durably
-from medsnap.vault import rings
-from medsnap.vault.directory import FILE, CompartmentKey, Directory, digest_of, load, serialise, verify
+from medsnap.vault import history, rings
+from medsnap.vault.directory import (
+    FILE,
+    HISTORY,
+    CompartmentKey,
+    Directory,
+    digest_of,
+    load,
+    serialise,
+    verify,
+)
 from medsnap.vault.files import io_errors, make_folder, names, place_new, remove, write_new
 from medsnap.vault.ids import Random, random_id
+
+if TYPE_CHECKING:
+    from medsnap.crypto.note import Signer
 
 LOCK = "lock"  # the one that ingest holds: nothing is sealed to a key while it is replaced
 
@@ -43,6 +56,7 @@ class Authority:
     random: Random
     announce: Callable[[Directory], int] = _nothing_logged
     due: tuple[Due, ...] = ()  # break-glass that this change ends
+    new_root: str = ""  # private: the key that is the root from then on, where it changes
 
     def __repr__(self) -> str:
         return "Authority()"
@@ -72,8 +86,8 @@ def change(
     """Write the next version of the directory and return it.
 
     `before` is the version that the caller has verified. At most one file and one a turned ring are
-    written. Raises KeyRefused (foreign root, a ring that does not open, the directory changed
-    meanwhile), Locked, Tampered, IoFailed.
+    written, and the version of before is kept. Raises KeyRefused (foreign root, a ring that does not
+    open), Locked (also where the directory changed meanwhile), Tampered, IoFailed.
     """
     from medsnap.crypto.note import Signer
 
@@ -92,17 +106,37 @@ def change(
         try:
             for turn, identities in zip(wanted.turns, held, strict=True):
                 turned[turn.key.name] = _turned(vault, current, turn, identities, authority)
-            base = dataclasses.replace(
-                _with_keys(current, turned), version=current.version + 1, before=digest_of(data)
-            )
+            base = _next(_with_keys(current, turned), data)
             new = wanted.finish(base, authority.announce(wanted.finish(base, 0)))
-            note = serialise(new, [root])
+            note = serialise(new, _signers(root, authority.new_root, new))
+            history.keep(vault, current, data)
         except BaseException:
             _drop(vault, {key.ring for key in turned.values()})
             raise
         write_durably(vault / FILE, note)
         _drop(vault, named_rings(current) - named_rings(new))
     return new
+
+
+def _next(current: Directory, data: bytes) -> Directory:
+    """Return the start of the next version: it names the one before, which is kept."""
+    return dataclasses.replace(
+        current,
+        version=current.version + 1,
+        before=digest_of(data),
+        history=current.history or current.version,
+        requires=tuple(dict.fromkeys((*current.requires, HISTORY))),
+    )
+
+
+def _signers(root: Signer, new_root: str, new: Directory) -> list[Signer]:
+    """Return who signs: the root, and the one that takes its place."""
+    from medsnap.crypto.note import Signer
+
+    signers = [root] if new.root == root.vkey else [root, Signer.parse_private(new_root)]
+    if signers[-1].vkey != new.root:
+        raise KeyRefused("the new root's key is not the one that the directory is to name")
+    return signers
 
 
 def _drop(vault: Path, files: Iterable[str]) -> None:

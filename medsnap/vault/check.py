@@ -8,9 +8,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medsnap.errors import KeyRefused, MedsnapError, Tampered
+from medsnap.errors import MedsnapError, Tampered
 from medsnap.model.photo import ObjectId, Sha256
-from medsnap.vault import commits, erasures, objects, policies
+from medsnap.vault import commits, erasures, history, objects, pins, policies
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.directory import FILE, Directory, WriterVerb, load, verify
 from medsnap.vault.erasure import unfinished
@@ -18,6 +18,7 @@ from medsnap.vault.erasures import Ledger
 from medsnap.vault.files import names, read_limited
 from medsnap.vault.ids import is_id
 from medsnap.vault.objects import ObjectDigests
+from medsnap.vault.pins import Pin
 from medsnap.vault.reader import Problem
 from medsnap.vault.rings import MAX_RING
 from medsnap.vault.sample import Sample
@@ -63,21 +64,21 @@ def check(
     vault: Path,
     *,
     root_vkey: str | None = None,
-    lowest: int = 0,
+    pin: Pin | None = None,
     logged: Iterable[Sha256] | None = None,
     waiting: AbstractSet[str] = frozenset(),
     sample: Sample | None = None,
 ) -> CheckReport:
     """Check everything that can be checked without keys; raises nothing for what is in the vault.
 
-    Without `root_vkey` the directory is checked against the root that it names itself; one below
-    version `lowest` was put back. `logged` are the commit hashes of the audit log, in its order:
-    each must have its commit and each commit its entry. `waiting` are ids in this host's journal
-    (objects, batches, a commit): an interrupted run left them and the next one deals with them.
+    The directory is judged by the `pin`, else by `root_vkey`, else by the root that it names itself; each
+    former version that the vault keeps by its successor. `logged` are the commit hashes of the audit log,
+    in its order: each must have its commit and each commit its entry. `waiting` are ids in this host's
+    journal (objects, batches, a commit): an interrupted run left them and the next one deals with them.
     With a `sample` only its objects are hashed; that the others are there is looked at even so.
     """
     report = CheckReport()
-    directory = _directory(vault, root_vkey, lowest, report)
+    directory = _directory(vault, root_vkey, pin, report)
     if directory is None:
         report.whole = False
         return report
@@ -99,14 +100,20 @@ def check(
     return report
 
 
-def _directory(vault: Path, root_vkey: str | None, lowest: int, report: CheckReport) -> Directory | None:
+def _directory(vault: Path, root_vkey: str | None, pin: Pin | None, report: CheckReport) -> Directory | None:
     try:
         signed = load(vault)
-        directory = verify(signed.data, root_vkey=root_vkey or signed.directory.root)
-        if directory.version < lowest:
-            raise KeyRefused(f"is older (version {directory.version}) than one seen before ({lowest})")
+        directory = verify(signed.data, root_vkey=signed.directory.root)
+        kept = history.faults(vault, directory, signed.data)
+        for where, what in kept:
+            report.add(where, what)
+        if pin is not None:
+            pins.follow(vault, signed, pin)
+        elif root_vkey is not None:
+            pins.by_root(vault, signed, root_vkey)
     except MedsnapError as problem:
-        report.add(FILE, problem.message)
+        if problem.where not in {p.where for p in report.problems}:
+            report.add(FILE, problem.message)
         return None
     return directory
 

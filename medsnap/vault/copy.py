@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 
 from medsnap import disk
-from medsnap.errors import InputMissing, Locked, MedsnapError, Tampered
+from medsnap.errors import InputMissing, KeyRefused, Locked, MedsnapError, Tampered
 from medsnap.model.photo import Sha256
 from medsnap.platform import write_durably
-from medsnap.vault import commits, erasure, erasures, objects, policies
+from medsnap.vault import commits, erasure, erasures, history, objects, policies
 from medsnap.vault.change import named_rings
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.copy_place import MARK
@@ -122,6 +122,7 @@ class _Copying:
             if hashlib.sha256(data).hexdigest() != digest:
                 raise Tampered("a ring is not the file that the directory names", where=f"keys/{name}")
             self._write(f"keys/{name}", data)
+        self._history(signed)
         if not _is(self._to / FILE, signed.data):
             with io_errors(self._to):
                 write_durably(self._to / FILE, signed.data)
@@ -131,6 +132,19 @@ class _Copying:
                     remove(self._to / "keys" / name)
         with io_errors(self._to):
             remove(self._to / "tmp" / MARK)
+
+    def _history(self, signed: SignedDirectory) -> None:
+        """Copy the former versions, newest first, each the one that its successor names."""
+        here, data = signed.directory, signed.data
+        while 0 < here.history < here.version:
+            where = history.place(here.version - 1)
+            try:
+                here, data = history.below(self._vault, here, data)
+            except (Tampered, InputMissing, KeyRefused) as problem:
+                self.report.fault(where, problem)
+                return
+            make_folder(self._to / history.FOLDER)
+            self._write(where, data)
 
     def policies(self) -> None:
         """Copy policies and keyrings, and the signatures that came since."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medsnap.errors import CannotCreate, InputMissing, KeyRefused, UsageError
 from medsnap.platform import kernel_lock, write_durably
-from medsnap.vault import policies
+from medsnap.vault import history, pins, policies
 from medsnap.vault.change import LOCK
 from medsnap.vault.create import FOLDERS
 from medsnap.vault.directory import FILE, SignedDirectory, load
@@ -25,7 +25,7 @@ def begun(vault: Path, to: Path, signed: SignedDirectory) -> Iterator[None]:
     directory: somebody put the vault back), Locked, IoFailed.
     """
     _apart(vault, to)
-    _fits(to, signed)
+    _fits(vault, to, signed)
     with io_errors(to):
         to.mkdir(mode=0o700, parents=True, exist_ok=True)
         make_folder(to / "tmp")
@@ -43,7 +43,7 @@ def _apart(vault: Path, to: Path) -> None:
         raise UsageError("vault and copy must not lie in one another", where=str(to))
 
 
-def _fits(to: Path, signed: SignedDirectory) -> None:
+def _fits(vault: Path, to: Path, signed: SignedDirectory) -> None:
     """Refuse a folder that holds anything but an older state of this very vault."""
     ours = signed.directory
     if to.exists() and not to.is_dir():
@@ -59,7 +59,7 @@ def _fits(to: Path, signed: SignedDirectory) -> None:
     there = load(to)
     if there.directory.vault != ours.vault:
         raise CannotCreate("a copy of another vault lies here", where=str(to), hint="choose another folder")
-    if there.directory.root != ours.root:
+    if there.directory.root not in history.roots(vault, ours, signed.data):
         raise KeyRefused("the copy's directory names another root than the vault's", where=FILE)
     newer = there.directory.version > ours.version
     if newer or (there.directory.version == ours.version and there.data != signed.data):
@@ -70,6 +70,7 @@ def _fits(to: Path, signed: SignedDirectory) -> None:
             where=FILE,
             hint="somebody put an old state back, or forked it; the copy was left as it is",
         )
+    pins.follow(vault, signed, pins.first(there.data))
 
 
 def _half_marked(path: Path) -> bool:

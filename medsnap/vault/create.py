@@ -19,6 +19,7 @@ from medsnap.vault.directory import (
     EVERY_ROLE,
     FILE,
     FORMAT,
+    HISTORY,
     TWO_RECOVERIES,
     CompartmentKey,
     Directory,
@@ -33,7 +34,7 @@ from medsnap.vault.ids import ALPHABET, Random, random_id
 if TYPE_CHECKING:
     from medsnap.crypto.note import Signer
 
-FOLDERS = ("keys", "objects", "batches", "commits", "log", "tmp")
+FOLDERS = ("keys", "objects", "batches", "commits", "directories", "log", "tmp")
 INGEST_VERBS = (WriterVerb.ADD, WriterVerb.RECEIPT, WriterVerb.LOG)
 MEMBER_VERBS = (WriterVerb.RECEIPT, WriterVerb.LOG, WriterVerb.LOOK, WriterVerb.DESCRIBE, WriterVerb.DECIDE)
 OFFICER_VERBS = (WriterVerb.HOLD, WriterVerb.EXPIRE, WriterVerb.ERASE)
@@ -140,7 +141,8 @@ def create(
         ),
         root=root.vkey,
         recovery=readers[1],
-        requires=(ERASURES, TWO_RECOVERIES) if shut else (ERASURES,),
+        requires=(ERASURES, HISTORY, *((TWO_RECOVERIES,) if shut else ())),
+        history=1,
         closed=shut,
         recovery_closed=others[1] if own else "",
     )

@@ -29,8 +29,9 @@ FORMAT = 1
 PINS_POLICY = "policy-keyring"  # an older medsnap would take any policy for one in force
 ERASURES = "erasures"  # an older medsnap would miss what was erased, and show or copy it
 WRITER_TERMS = "writer-terms"  # an older medsnap would lose what a retired key wrote while it was good
+HISTORY = "directory-history"  # an older medsnap would replace a version and keep nothing of it
 TWO_RECOVERIES = "two-recoveries"  # an older medsnap would wrap closed groups to the general recovery
-KNOWN_REQUIRES: frozenset[str] = frozenset({PINS_POLICY, WRITER_TERMS, TWO_RECOVERIES, ERASURES})
+KNOWN_REQUIRES: frozenset[str] = frozenset({PINS_POLICY, WRITER_TERMS, TWO_RECOVERIES, ERASURES, HISTORY})
 EVERY_ROLE = "*"  # a member whom the policy's roles do not bind: his key alone does
 _HEAD = "medsnap directory"
 
@@ -133,6 +134,7 @@ class Directory:
     auditors_epoch: int = 1
     auditors_past: tuple[str, ...] = ()  # recipients of earlier epochs
     before: str = ""  # SHA-256 of the text of the version before
+    history: int = 0  # the lowest version that the vault keeps beside this one; 0: it keeps none
     policy_root: str | None = None  # id of the root policy
     policy_lowest: int = 0  # its lowest version that may decide
     keyring: str | None = None  # SHA-256 of the keyring whose signatures count

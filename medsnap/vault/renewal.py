@@ -1,4 +1,8 @@
-"""New recovery secrets: the sheets of before open nothing that is sealed from then on."""
+"""New recovery secrets: the sheets of before open nothing that is sealed from then on.
+
+A new root key is one of them. It stands in the next version of the directory, which the old one signs too:
+so whoever trusts the old one follows by himself.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +16,32 @@ from medsnap.vault.change import Authority, Edit, Turn, change, fresh_identity
 from medsnap.vault.directory import TWO_RECOVERIES, WRITER_TERMS, Directory, WriterKey, WriterVerb
 from medsnap.vault.due import ending, readers_of, retired
 from medsnap.vault.ids import Random
-from medsnap.vault.recovery import CLOSED, GENERAL, Recovered, secret_of, signer_of
+from medsnap.vault.recovery import CLOSED, GENERAL, ROOT, Recovered, root_of, secret_of, signer_of
 
-SETS = (GENERAL, CLOSED)  # the root is pinned by every host and stays
+SETS = (GENERAL, CLOSED, ROOT)
+_SECRET = 32  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Renewal:
-    """New identities by set, and the groups that break-glass never opens from then on."""
+    """New identities by set, a new root, and the groups that break-glass never opens from then on."""
 
     identities: tuple[tuple[str, str], ...]
     closed: tuple[str, ...]
+    root: bytes = b""  # the seed of a new root key; empty: it stays
 
     @property
     def secrets(self) -> Recovered:
         """What is to be split into sheets."""
-        return Recovered(secrets={kind: secret_of(identity) for kind, identity in self.identities})
+        found = {kind: secret_of(identity) for kind, identity in self.identities}
+        return Recovered(secrets=found | ({ROOT: self.root} if self.root else {}))
+
+    def root_key(self, directory: Directory) -> str:
+        """Return the new root's private key, "" when it stays."""
+        return root_of(self.root, directory.vault).private() if self.root else ""
 
     def __repr__(self) -> str:
-        return f"Renewal({', '.join(kind for kind, _ in self.identities)})"
+        return f"Renewal({', '.join(self.secrets.kinds)})"
 
 
 def prepare(directory: Directory, sets: Sequence[str], closed: Sequence[str], random: Random) -> Renewal:
@@ -46,8 +57,9 @@ def prepare(directory: Directory, sets: Sequence[str], closed: Sequence[str], ra
         wanted[CLOSED] = None
     if CLOSED in wanted and not shut:
         raise UsageError("no locked group is closed to break-glass", hint="name one: --compartment-never")
-    made = tuple((kind, fresh_identity(random, directory.suite)) for kind in SETS if kind in wanted)
-    return Renewal(identities=made, closed=shut)
+    kinds = [kind for kind in (GENERAL, CLOSED) if kind in wanted]
+    made = tuple((kind, fresh_identity(random, directory.suite)) for kind in kinds)
+    return Renewal(identities=made, closed=shut, root=random(_SECRET) if ROOT in wanted else b"")
 
 
 def planned(directory: Directory, renewal: Renewal) -> Directory:
@@ -58,6 +70,7 @@ def planned(directory: Directory, renewal: Renewal) -> Directory:
     requires = dict.fromkeys((*directory.requires, *((TWO_RECOVERIES,) if renewal.closed else ())))
     return dataclasses.replace(
         directory,
+        root=root_of(renewal.root, directory.vault).vkey if renewal.root else directory.root,
         recovery=new.get(GENERAL, directory.recovery),
         recovery_closed=new.get(CLOSED, directory.recovery_closed),
         closed=renewal.closed,
@@ -73,7 +86,9 @@ def renew(vault: Path, before: Directory, renewal: Renewal, authority: Authority
     target = planned(before, renewal)
     new = {kind for kind, _ in renewal.identities}
     more = dataclasses.replace(
-        authority, identities=(*authority.identities, *(identity for _, identity in renewal.identities))
+        authority,
+        identities=(*authority.identities, *(identity for _, identity in renewal.identities)),
+        new_root=renewal.root_key(before),
     )
 
     def edit(current: Directory) -> Edit:
@@ -91,7 +106,7 @@ def renew(vault: Path, before: Directory, renewal: Renewal, authority: Authority
 
         def finish(base: Directory, commits: int) -> Directory:
             writers = tuple(retired(w, commits) if w.name in new else w for w in base.writers)
-            terms = dict.fromkeys((*base.requires, WRITER_TERMS))
+            terms = dict.fromkeys((*base.requires, *((WRITER_TERMS,) if new else ())))
             renewed = dataclasses.replace(
                 base, writers=(*writers, *_writers(base, renewal)), requires=tuple(terms)
             )

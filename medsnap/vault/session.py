@@ -10,13 +10,13 @@ from pathlib import Path
 
 from medsnap.errors import KeyRefused
 from medsnap.model.photo import Sha256
-from medsnap.vault import host
+from medsnap.vault import pins
 from medsnap.vault.catalogue import Catalogue
 from medsnap.vault.directory import EVERY_ROLE, Directory, WriterVerb, load
 from medsnap.vault.entries import Filters
-from medsnap.vault.host import Pin
 from medsnap.vault.ids import Random
 from medsnap.vault.keys import Keys
+from medsnap.vault.pins import Pin
 from medsnap.vault.reader import Reader
 
 
@@ -67,24 +67,24 @@ class Session:
 def trusted(vault: Path, keys: Keys, *, state: Path, cache: Path) -> Directory:
     """Verify the directory by the newest pin that this person has. Raises KeyRefused (77).
 
-    The root comes from the key file or this host's folder; the highest version seen is kept in
-    the person's cache folder, so an older directory is refused.
+    The root comes from the key file or this host's folder; the highest version seen and its digest are
+    kept in the person's cache folder, so that an older directory is refused, and a fork.
     """
     signed = load(vault)
     pin = _pin(signed.directory.vault, keys, state)
-    if (cache / host.PIN).is_file():
-        seen = host.read_pin(cache)
-        if (seen.vault, seen.root) == (pin.vault, pin.root):
-            pin = Pin(vault=pin.vault, root=pin.root, version=max(seen.version, pin.version))
-    directory = host.verified(signed.data, pin, None)
-    host.write_pin(cache, Pin(vault=pin.vault, root=pin.root, version=directory.version))
+    seen = pins.read_pin(cache) if (cache / pins.PIN).is_file() else None
+    if seen is not None and seen.vault == pin.vault and seen.trusts(pin.root) and seen.version >= pin.version:
+        pin = seen
+    directory, newer = pins.follow(vault, signed, pin)
+    if newer != seen:
+        pins.write_pin(cache, newer)
     return directory
 
 
 def _pin(vault_id: str, keys: Keys, state: Path) -> Pin:
     if keys.root_vkey:
         return Pin(vault=keys.vault or vault_id, root=keys.root_vkey, version=0)
-    return host.read_pin(state / vault_id)
+    return pins.read_pin(state / vault_id)
 
 
 def member_cache(cache: Path, vault_id: str, keys: Keys) -> Path:

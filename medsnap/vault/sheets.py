@@ -187,17 +187,21 @@ def load(path: Path) -> ReadSheet:
     return parse(data.decode("utf-8", "replace"), where=str(path))
 
 
-def recover(read: Sequence[ReadSheet], directory: Directory) -> Recovered:
-    """Combine sheets of one or more sets. Raises KeyRefused when they do not fit, or not this vault."""
+def recover(read: Sequence[ReadSheet], directory: Directory, *, roots: Sequence[str] = ()) -> Recovered:
+    """Combine sheets of one or more sets. Raises KeyRefused when they do not fit, or not this vault.
+
+    `roots` are those that this directory's root has replaced: older sheets name one of them.
+    """
     from medsnap.crypto.note import fingerprint
 
+    known = {_digits(fingerprint(root)) for root in (directory.root, *roots)}
     sets: dict[int, list[ReadSheet]] = {}
     for sheet in read:
         if sheet.vault and sheet.vault != directory.vault:
             raise KeyRefused(
                 "this sheet is of another vault", where=sheet.where, hint="the vault's id stands on the sheet"
             )
-        if sheet.root and _digits(sheet.root) != _digits(fingerprint(directory.root)):
+        if sheet.root and _digits(sheet.root) not in known:
             raise KeyRefused(
                 "the vault's directory names another root than the sheet",
                 where=sheet.where,

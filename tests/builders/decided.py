@@ -18,7 +18,7 @@ from medsnap.model.record import PhotoRow
 from medsnap.model.seal import Seal, Suite
 from medsnap.model.study import Match, MatchState
 from medsnap.policy import Policy
-from medsnap.vault import commits, host, keys, membership, policies
+from medsnap.vault import commits, keys, membership, pins, policies
 from medsnap.vault.create import create
 from medsnap.vault.directory import Directory
 from medsnap.vault.ids import random_id
@@ -131,8 +131,8 @@ def decided(folder: Path, state: Path, rules: Policy = HOSPITAL) -> Decided:
         expires=NOW + timedelta(days=3650),
     )
     directory = made.directory
-    mark = host.Pin(vault=directory.vault, root=directory.root, version=directory.version)
-    host.write_pin(state / directory.vault, mark)
+    mark = pins.Pin(vault=directory.vault, root=directory.root, version=directory.version)
+    pins.write_pin(state / directory.vault, mark)
     held = keys.Keys(
         identities=(made.member_identity,),
         signer=made.member_signer,

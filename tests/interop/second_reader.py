@@ -46,7 +46,7 @@ class Vault:
         need(head == "medsnap directory" and root in signed, "another root")
         need(self.directory["root"] == root, "another root")
         need(self.directory["format"] == 1, "another format")
-        known = {"policy-keyring", "writer-terms", "two-recoveries", "erasures"}
+        known = {"policy-keyring", "writer-terms", "two-recoveries", "erasures", "directory-history"}
         need(set(self.directory["requires"]) <= known, "needs what is not known")
         need(self.directory["version"] >= seen, "an older directory")
         self.rings = dict(self._rings(identities_in(text)))

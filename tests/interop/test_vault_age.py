@@ -17,7 +17,7 @@ from medsnap.model.photo import MediaType, Sha256
 from medsnap.model.record import PhotoRow
 from medsnap.model.seal import Suite
 from medsnap.model.study import Match, MatchState
-from medsnap.vault import host, keys
+from medsnap.vault import host, keys, pins
 from medsnap.vault.create import create
 from medsnap.vault.host import Host
 from medsnap.vault.writer import Writer
@@ -71,7 +71,7 @@ def test_stock_age_recovers_photos_and_rows(tmp_path: Path, tool: Callable[[str]
         expires=NOW + timedelta(days=1),
     )
     directory = new.directory
-    host.write_pin(state, host.Pin(vault=directory.vault, root=directory.root, version=1))
+    pins.write_pin(state, pins.Pin(vault=directory.vault, root=directory.root, version=1))
     host.write_ingest_key(state, new.ingest_key)
     sheet = tmp_path / "recovery.key"
     sheet_keys = keys.Keys(

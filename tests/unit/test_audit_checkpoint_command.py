@@ -13,7 +13,7 @@ from medsnap.audit import proof
 from medsnap.commands import _shipping
 from medsnap.crypto.note import Verifier
 from medsnap.model.event import Action, AuditEvent
-from medsnap.vault import host
+from medsnap.vault import host, pins
 from tests.unit.test_audit_command import Site, call, data, site
 from tests.unit.test_audit_proof import stranger
 
@@ -142,8 +142,8 @@ def test_a_pinned_host_proves_nothing_by_another_directory(
 ) -> None:
     folder = site.state / site.made.directory.vault
     folder.mkdir(parents=True, mode=0o700)
-    host.write_pin(
-        folder, host.Pin(vault=site.made.directory.vault, root=site.made.directory.root, version=1)
+    pins.write_pin(
+        folder, pins.Pin(vault=site.made.directory.vault, root=site.made.directory.root, version=1)
     )
     assert call(capsys, "proof", "1", "--vault", site.vault)[0] == 0
     path = site.vault / "directory"

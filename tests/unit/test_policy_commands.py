@@ -20,7 +20,7 @@ from medsnap.model.photo import MediaType, Sha256
 from medsnap.model.record import PhotoRow
 from medsnap.model.seal import Suite
 from medsnap.model.study import Match, MatchState
-from medsnap.vault import host, keys, membership
+from medsnap.vault import host, keys, membership, pins
 from medsnap.vault.create import create
 from medsnap.vault.host import Host
 from medsnap.vault.writer import Writer
@@ -109,8 +109,8 @@ def site(tmp_path: Path) -> Site:
         random=dice,
         expires=NOW + timedelta(days=3650),
     )
-    mark = host.Pin(vault=made.directory.vault, root=made.directory.root, version=made.directory.version)
-    host.write_pin(state, mark)
+    mark = pins.Pin(vault=made.directory.vault, root=made.directory.root, version=made.directory.version)
+    pins.write_pin(state, mark)
     host.write_ingest_key(state, made.ingest_key)
     plain = policy.decide(HOSPITAL, ordinary(), NOW)
     face = policy.decide(HOSPITAL, ordinary(**given({"face": 0.93})), NOW)

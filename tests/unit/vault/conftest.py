@@ -16,7 +16,7 @@ from medsnap.model.photo import MediaType, Sha256
 from medsnap.model.record import PhotoRow
 from medsnap.model.seal import Suite
 from medsnap.model.study import Match, MatchState, Patient, Visit
-from medsnap.vault import host, membership
+from medsnap.vault import host, membership, pins
 from medsnap.vault.create import NewVault, create
 from medsnap.vault.directory import Directory
 from medsnap.vault.host import Host
@@ -158,9 +158,7 @@ def make(root: Path) -> Kit:
         expires=NOW + timedelta(days=365),
     )
     kit = Kit(root, new)
-    host.write_pin(
-        kit.state, host.Pin(vault=new.directory.vault, root=new.directory.root, version=new.directory.version)
-    )
+    pins.write_pin(kit.state, pins.first((kit.vault / "directory").read_bytes()))
     host.write_ingest_key(kit.state, new.ingest_key)
     return kit
 

@@ -208,9 +208,7 @@ def _pinned(world: World) -> bool:
     ring = hashlib.sha256(text).hexdigest()
     before = world.host_directory()
     if before.keyring != ring:
-        pin_policy(
-            world.vault, before, root_key=world.new.root_key, policy="p", lowest=3, ring=ring, ring_text=text
-        )
+        pin_policy(world.vault, before, _authority(world), policy="p", lowest=3, ring=ring, ring_text=text)
     return True
 
 

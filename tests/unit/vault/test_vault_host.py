@@ -14,14 +14,17 @@ from medsnap.crypto.age import decrypt_bytes, generate_identity, recipient_of
 from medsnap.crypto.note import Signer, fingerprint, generate
 from medsnap.errors import Exit, InputMissing, KeyRefused, MedsnapError
 from medsnap.vault import directory as d
-from medsnap.vault import host
+from medsnap.vault import history, host, pins
 from medsnap.vault.host import Host
 
 from .conftest import NOW, Kit
 
 
 def _publish(kit: Kit, directory: d.Directory) -> None:
-    (kit.vault / d.FILE).write_bytes(d.serialise(directory, [Signer.parse_private(kit.new.root_key)]))
+    before = d.load(kit.vault)
+    history.keep(kit.vault, before.directory, before.data)
+    following = dataclasses.replace(directory, before=d.digest_of(before.data))
+    (kit.vault / d.FILE).write_bytes(d.serialise(following, [Signer.parse_private(kit.new.root_key)]))
 
 
 def _refused(kit: Kit, text: str) -> KeyRefused:
@@ -37,13 +40,13 @@ def test_a_pinned_host_opens(kit: Kit) -> None:
 
 
 def test_an_unpinned_root_is_refused(kit: Kit) -> None:
-    (kit.state / host.PIN).unlink()
+    (kit.state / pins.PIN).unlink()
     _refused(kit, "not pinned")
 
 
 def test_another_vault_in_the_same_place_is_refused(kit: Kit, another: Kit) -> None:
     (kit.vault / d.FILE).write_bytes((another.vault / d.FILE).read_bytes())
-    _refused(kit, "another root")
+    _refused(kit, "another vault")
 
 
 def test_a_swapped_public_key_is_refused(kit: Kit) -> None:
@@ -126,10 +129,10 @@ def test_a_pin_is_never_replaced_by_another_root(kit: Kit, another: Kit) -> None
 
 def test_pinning_again_never_lowers_the_version(kit: Kit) -> None:
     old = (kit.vault / d.FILE).read_bytes()
-    _publish(kit, dataclasses.replace(kit.directory, version=5))
+    _publish(kit, dataclasses.replace(kit.directory, version=2))
     kit.host()
     (kit.vault / d.FILE).write_bytes(old)
-    assert host.pin(kit.state, kit.vault, fingerprint(kit.directory.root)).version == 5
+    assert host.pin(kit.state, kit.vault, fingerprint(kit.directory.root)).version == 2
 
 
 def test_a_vault_that_is_gone_is_said_so(kit: Kit, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from medsnap.vault import directory, host
+from medsnap.vault import directory, pins
 from medsnap.vault.host import Host
 from medsnap.vault.ids import random_id
 from medsnap.vault.writer import Writer
@@ -225,4 +225,4 @@ def test_a_new_vault_is_hybrid_and_says_what_that_needs(shell: Shell) -> None:
     assert told["suite"] == "hybrid"
     named = directory.load(shell.vault).directory
     assert all(k.recipient.startswith("age1pq1") for k in named.compartments)
-    assert host.read_pin(_state(shell)).version == 1
+    assert pins.read_pin(_state(shell)).version == 1

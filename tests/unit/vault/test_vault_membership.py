@@ -62,12 +62,14 @@ def written(kit: Kit, act: Callable[[], object]) -> set[str]:
     return {name for name, data in after.items() if before.get(name) != data} - {"lock"}
 
 
-def test_a_change_writes_one_file_and_one_a_group(kit: Kit, photos: list[bytes]) -> None:
+def test_a_change_writes_the_directory_its_former_version_and_a_ring_a_group(
+    kit: Kit, photos: list[bytes]
+) -> None:
     kit.ingest([(p, "general") for p in photos])
-    assert len(written(kit, lambda: kit.member("nurse", "general"))) == 2
-    assert len(written(kit, lambda: kit.member("desk", "general", "intimate"))) == 3
-    assert len(written(kit, lambda: remove(kit, "desk"))) == 3
-    assert len(written(kit, lambda: _changes(kit)["rotate"](kit))) == 3
+    assert len(written(kit, lambda: kit.member("nurse", "general"))) == 3
+    assert len(written(kit, lambda: kit.member("desk", "general", "intimate"))) == 4
+    assert len(written(kit, lambda: remove(kit, "desk"))) == 4
+    assert len(written(kit, lambda: _changes(kit)["rotate"](kit))) == 4
     assert check(kit.vault, root_vkey=kit.directory.root).problems == []
 
 

@@ -15,11 +15,10 @@ from medsnap.model.codec import canonical
 from medsnap.vault import batches, commits, objects
 from medsnap.vault import directory as d
 from medsnap.vault.catalogue import Catalogue
-from medsnap.vault.host import verified
 from medsnap.vault.ids import random_id
 from medsnap.vault.keys import Keys
 from medsnap.vault.reader import Reader
-from medsnap.vault.session import member_cache, open_session
+from medsnap.vault.session import member_cache, open_session, trusted
 
 from .conftest import Kit
 
@@ -220,7 +219,6 @@ def test_a_session_needs_a_root_to_trust(kit: Kit, another: Kit, tmp_path: Path)
 
 
 def test_reading_goes_on_after_expiry(kit: Kit) -> None:
-    from medsnap.vault.host import Pin
-
-    pin = Pin(vault=kit.directory.vault, root=kit.directory.root, version=1)
-    assert verified(d.load(kit.vault).data, pin, None) == kit.directory
+    expired = dataclasses.replace(kit.directory, expires="2026-04-30T00:00:00+00:00")
+    (kit.vault / d.FILE).write_bytes(d.serialise(expired, [Signer.parse_private(kit.new.root_key)]))
+    assert trusted(kit.vault, kit.owner, state=kit.state, cache=kit.root / "cache") == expired

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from medsnap.crypto.age import recipient_of
+from medsnap.crypto.note import fingerprint
 from medsnap.errors import KeyRefused, Malformed
 from medsnap.report.sheet import html
 from medsnap.vault import directory, keys, recovery, rings, sheets
@@ -107,7 +108,10 @@ def test_a_sheet_of_another_vault_or_root_is_refused(kit: Kit, another: Kit) -> 
 
 def test_each_set_opens_its_own_rings_and_the_root_opens_none(made: Shell) -> None:
     found = _directory(made)
-    assert (found.closed, found.requires) == (("safeguarding",), ("erasures", "two-recoveries"))
+    assert (found.closed, found.requires) == (
+        ("safeguarding",),
+        ("erasures", "directory-history", "two-recoveries"),
+    )
     opened = {}
     for kind in recovery.KINDS:
         read = [sheets.load(path) for path in paper(made, kind, 1, 3)]
@@ -295,6 +299,33 @@ def test_a_group_can_be_closed_later(made: Shell) -> None:
     assert told["ok"] and told["opened"] == ["intimate", "safeguarding"]
 
 
+def test_a_new_root_is_followed_and_the_old_one_s_sheets_sign_nothing(made: Shell) -> None:
+    old = fingerprint(_directory(made).root)
+    _renew(made, "--set", "root")
+    now = _directory(made)
+    new = fingerprint(now.root)
+    assert new != old and now.version == 2
+    assert made("vault", "check")[0] == made("vault", "ls", "--key-file", made.key)[0] == 0
+    code, _, err = made("vault", "recovery", "test", *paper(made, "root", 1, 2))
+    assert code == 77 and "a set that was replaced" in err
+    told = made.json("vault", "recovery", "test", *paper(made, "root", 1, 3, folder="new"))
+    assert told["ok"] and told["root"]
+    # the other sheets name the root of before, which signed for the new one
+    told = made.json("vault", "recovery", "test", *paper(made, "recovery", 1, 3))
+    assert told["ok"] and told["sets"] == ["recovery"]
+    words = ("vault", "rotate", "general", "--key-file", made.key, "--root-key-file")
+    code, _, err = made(*words, made.home / "root.key")
+    assert code == 77 and "not the root key of this vault" in err
+    made("vault", "recovery", "combine", *paper(made, "root", 1, 2, folder="new"), "-o", made.home / "2.key")
+    assert made(*words, made.home / "2.key")[0] == 0
+    assert made("vault", "trust", old)[0] == 77
+    assert made("vault", "trust", new)[0] == 0
+    assert made("vault", "copy", made.home / "copy")[0] == 0
+    sheets_ = (*paper(made, "recovery", 1, 2), *paper(made, "recovery-closed", 1, 2))
+    options = [word for sheet in sheets_ for word in ("--sheet", sheet)]
+    assert made("vault", "restore-test", made.home / "copy", *options)[0] == 0
+
+
 def test_a_renewal_that_fails_leaves_no_sheets(made: Shell) -> None:
     root, stranger = made.home / "root.key", made.home / "s.key"
     made("vault", "recovery", "combine", *paper(made, "root", 1, 2), "-o", root)
@@ -305,7 +336,7 @@ def test_a_renewal_that_fails_leaves_no_sheets(made: Shell) -> None:
     assert code == 77 and "does not open" in err
     assert list((made.home / "new").iterdir()) == []
     assert (made.vault / "directory").read_bytes() == before
-    for wrong in (["--set", "root"], ["--set", "x"], [], ["--compartment-never", "x"]):
+    for wrong in (["--set", "x"], [], ["--compartment-never", "x"]):
         assert (
             made("vault", "recovery", "renew", *wrong, "-o", made.home / "n", "--root-key-file", root)[0] == 2
         )

@@ -24,7 +24,7 @@ from medsnap.model.photo import Candidate
 from medsnap.model.seal import Suite
 from medsnap.pipeline import Rules
 from medsnap.policy.nouns import Policy
-from medsnap.vault import host
+from medsnap.vault import host, pins
 from medsnap.vault.create import NewVault, create
 from medsnap.vault.directory import Directory, load, verify
 from medsnap.vault.host import Host
@@ -178,10 +178,7 @@ def make_world(root: Path) -> World:
     for folder in (root / "vault" / "objects").iterdir():
         folder.rmdir()  # a thousand empty folders in each of a thousand images: put makes them anew
     world = World(root, new)
-    directory = new.directory
-    host.write_pin(
-        world.state, host.Pin(vault=directory.vault, root=directory.root, version=directory.version)
-    )
+    pins.write_pin(world.state, pins.first((world.vault / "directory").read_bytes()))
     host.write_ingest_key(world.state, new.ingest_key)
     world.dump.mkdir()
     return world
