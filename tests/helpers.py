@@ -11,11 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from medsnap.commands._shared import Io
 from medsnap.formats.sniff import sniff
 from medsnap.intake import camera
 
@@ -205,6 +207,11 @@ class Clinic:
     def objects(self) -> set[str]:
         """Name the objects that lie in the vault."""
         return {p.name for p in (self.vault / "objects").rglob("*") if p.is_file()}
+
+
+def stop_clock(patch: pytest.MonkeyPatch, now: datetime) -> None:
+    """Let every command that runs in this process believe that it is `now`."""
+    patch.setitem(Io.__init__.__kwdefaults__ or {}, "clock", lambda: now)
 
 
 def without_ids(photos: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

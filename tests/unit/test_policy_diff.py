@@ -24,6 +24,7 @@ from medsnap.vault.directory import WriterVerb
 from tests.builders.decided import Decided, decided
 from tests.builders.policy import HOSPITAL, NOW, described, given, ordinary, unlooked
 from tests.builders.signing import hospital
+from tests.helpers import stop_clock
 
 SCAR = "  scar:            {do: restrict, to: identifiable}"
 JEWELLERY = "  jewellery:       {do: redact, to: identifiable}"
@@ -99,6 +100,7 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Decided:
         monkeypatch.delenv(name, raising=False)
     for name in ("MEDSNAP_STATE", "MEDSNAP_CACHE"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    stop_clock(monkeypatch, NOW)  # devices were last seen and people are employed around that day
     return decided(tmp_path, tmp_path / "medsnap_state")
 
 
