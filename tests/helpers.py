@@ -49,7 +49,7 @@ sources:
 review: {by: [photo-desk], within: 2 days}
 exports:
   ehr:  {as: fhir-r4, may_carry: [general, identifiable]}
-  pacs: {as: dicom, may_carry: [general, identifiable]}
+  pacs: {as: dicom, may_carry: [general, identifiable], unlooked: send}
 """
 
 
@@ -156,7 +156,7 @@ class Clinic:
     def run(
         self,
         *arguments: str | Path,
-        timeout: float = 120,
+        timeout: float = 300,
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         stdin: int = subprocess.DEVNULL,

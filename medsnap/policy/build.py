@@ -32,6 +32,7 @@ from medsnap.policy.nouns import (
     WaiverLimits,
     When,
 )
+from medsnap.policy.scales import unlooked_unsaid
 from medsnap.policy.table import DEFAULT_LABELS
 from medsnap.policy.walk import Item, plain
 
@@ -319,7 +320,7 @@ def _export(name: str, item: Item) -> Export:
         may_carry=_texts(item, "may_carry"),
         dates=_text(item, "dates", "keep"),
         patient_portal=_text(item, "patient_portal", "hold"),
-        unlooked=_text(item, "unlooked", "send"),
+        unlooked=_text(item, "unlooked", unlooked_unsaid(_texts(item, "as"))),
         labels_enforced=_date(_at(item, "labels_enforced"), "tested"),
         heic_as=_text(item, "heic_as", "jpeg-95"),
         where=item.where,

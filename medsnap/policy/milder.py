@@ -10,7 +10,7 @@ from typing import Final
 from medsnap.policy.findings import shown
 from medsnap.policy.inherit import PARENT_ONLY
 from medsnap.policy.kinds import Kind, ListOf, MapOf, Record, Word
-from medsnap.policy.scales import Path, Scale, Unsaid, reach, scale
+from medsnap.policy.scales import UNLOOKED, Path, Scale, Unsaid, reach, scale, unlooked_unsaid
 from medsnap.policy.table import ROOT
 from medsnap.policy.walk import Item, plain
 
@@ -118,6 +118,8 @@ class Comparison:
                 yield _less(path, own, str(own.value), self.keep_in, before or self.parent)
             return
         found = self._scale(path)
+        if found is UNLOOKED and before is None and self._labels(path[1]):
+            return  # it says what the parent's silence says
         if before is None:
             if found.unsaid is Unsaid.STRICT:
                 yield _new(path, own)
@@ -130,6 +132,13 @@ class Comparison:
         if path[:2] == ("vocabulary", "when_missing") and path[-1] not in self._required():
             return Scale(lambda _b, _a: False, unsaid=Unsaid.MILD)  # the parent does not ask for it
         return scale(path)
+
+    def _labels(self, target: str) -> bool:
+        """Say whether this target of the parent takes photos that nobody has looked at, unsaid."""
+        exports = self.parent.get("exports")
+        item = exports.get(target) if exports else None
+        forms = item.get("as") if item else None
+        return forms is not None and unlooked_unsaid(forms.texts()) == "send"
 
     def _required(self) -> tuple[str, ...]:
         vocabulary = self.parent.get("vocabulary")

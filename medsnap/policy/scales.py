@@ -133,6 +133,7 @@ def _older(value: object) -> tuple[object, ...]:
 
 
 RELEASE: Final = Scale(lambda b, a: _release(a) < _release(b), _older)
+UNLOOKED: Final = words("send", "wait", unsaid="wait")  # as it is for a record: see unlooked_unsaid
 _SEND: Final = words("send", "quarantine", unsaid="quarantine")
 _SCRUB: Final = words("keep", "catalogue", "remove", unsaid="remove")
 
@@ -183,10 +184,18 @@ _ROWS: Final[tuple[tuple[str, Scale], ...]] = (
     ("exports.*.may_carry", MAY_SHRINK),
     ("exports.*.dates", words("keep", "shift", unsaid="keep")),
     ("exports.*.patient_portal", words("release", "hold", unsaid="hold")),
-    ("exports.*.unlooked", words("send", "wait", unsaid="send")),
+    ("exports.*.unlooked", UNLOOKED),
     ("exports.*.heic_as", FREE),
 )
 _TABLE: Final = tuple((tuple(pattern.split(".")), scale) for pattern, scale in _ROWS)
+
+
+def unlooked_unsaid(forms: tuple[str, ...]) -> str:
+    """Say what becomes of photos that nobody has looked at where a target does not say it (M6).
+
+    A record labels what it takes and knows who treats; an archive or a folder shows all to whoever opens it.
+    """
+    return "send" if "fhir-r4" in forms else "wait"
 
 
 def scale(path: Path) -> Scale:

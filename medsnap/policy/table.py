@@ -92,7 +92,10 @@ _EXPORT: Final = Record(
         "may_carry": _f(ListOf(item=COMPARTMENT), "compartments whose originals may go there", required=True),
         "dates": _f(one_of("dates", "keep", "shift"), "capture times as they are, or shifted per patient"),
         "patient_portal": _f(one_of("portal rule", "hold", "release"), "may the patient's portal show it"),
-        "unlooked": _f(one_of("choice", "send", "wait"), "photos that nobody has looked at yet"),
+        "unlooked": _f(
+            one_of("choice", "send", "wait"),
+            "photos that nobody has looked at yet; unsaid: send with fhir-r4, else wait",
+        ),
         "labels_enforced": _f(
             Record(
                 fields={

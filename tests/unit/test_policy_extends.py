@@ -140,6 +140,21 @@ def test_a_weaker_line_is_e201_with_both_lines(more: str, said: str) -> None:
         policy.load_text(text + more + "\n", "ward.yaml", parents=parents(PARENT))
 
 
+def test_a_silent_archive_waits_for_the_look_and_a_silent_record_does_not() -> None:
+    """What the hospital does not say of a target is `wait`, unless the target takes fhir-r4: so a ward's `send`."""
+    silent = PARENT.replace(", unlooked: wait", "").replace("  - exports\n", "")
+    assert "unlooked" not in silent
+
+    def said(target: str, word: str) -> list[str]:
+        text = f"{HEAD}exports: {{{target}: {{unlooked: {word}}}}}\n"
+        return [str(f) for f in policy.lint(text, "ward.yaml", parents=parents(silent)) if f.code == "E201"]
+
+    assert said("ehr", "send") == said("ehr", "wait") == said("pacs", "wait") == []
+    assert ["exports.pacs.unlooked: 'send' is weaker than 'wait'" in f for f in said("pacs", "send")] == [
+        True
+    ]
+
+
 STRICTER = [
     "features: {face: quarantine, text: {do: restrict, to: intimate}, tattoo: {reviewers: 2}}",
     "features: {intimate_region: quarantine}",

@@ -116,6 +116,17 @@ def test_m6_a_target_may_wait_for_the_look(word: str, goes: bool) -> None:
     assert "ehr" in decide(ordinary(), rules).may_leave_to  # once somebody has
 
 
+@pytest.mark.parametrize(
+    ("form", "goes"), [("fhir-r4", True), ("[dicom, fhir-r4]", True), ("dicom", False), ("folder", False)]
+)
+def test_m6_only_a_record_takes_what_nobody_has_looked_at_unless_it_is_said(form: str, goes: bool) -> None:
+    rules = edited(
+        ("pacs:             {as: dicom", f"pacs:             {{as: {form}"), (", unlooked: wait", "")
+    )
+    assert ("pacs" in decide(unlooked(), rules).may_leave_to) is goes
+    assert "pacs" in decide(ordinary(), rules).may_leave_to
+
+
 @pytest.mark.parametrize("gap", ["site", "age", "child", "intimate", "person"])
 def test_m6_care_travels_unlooked_only_without_a_gap(gap: str) -> None:
     doubtful = {"intimate": "intimate_region", "person": "other_person"}
