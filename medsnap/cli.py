@@ -57,6 +57,7 @@ TABLE: tuple[Entry | Group, ...] = (
         Group("member", "Who may open what: add, remove, list members.", (
             Entry("key", "A new member makes his keys, to be added by.", "medsnap.commands.vault_member_key:key"),
             Entry("add", "Add a member with locked groups, roles and verbs.", "medsnap.commands.vault_member:add"),
+            Entry("change", "Give a member groups, roles, verbs, or take them.", "medsnap.commands.vault_member_change:change"),
             Entry("remove", "Take a member out; new photos get new keys.", "medsnap.commands.vault_member:remove"),
             Entry("ls", "List members, hosts, and who knows the newest directory.", "medsnap.commands.vault_member:ls"),
         )),

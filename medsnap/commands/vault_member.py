@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medsnap.commands import _member_page
 from medsnap.commands._directory import (
     RootKeyOption,
     keeper,
@@ -22,8 +23,7 @@ from medsnap.errors import MedsnapError, UsageError
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
-    from medsnap.vault.confirmed import Confirmation
-    from medsnap.vault.directory import Directory, Member, WriterKey
+    from medsnap.vault.directory import Directory, Member
     from medsnap.vault.membership import Newcomer
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The member's name in the directory.")]
@@ -93,16 +93,19 @@ def add(
         Line(f"{name} is a member now; the change stands in the audit log.", Tone.GOOD),
         Facts(
             (
-                *_facts(member, after),
+                *_member_page.facts(member, after),
                 ("fingerprint", Request(new.recipient, new.vkey).fingerprint),
                 ("directory", f"version {after.version}"),
             )
         ),
         Line("Compare the fingerprint with him: only then is it his key, and nobody else's."),
     ]
-    page += [Line(text, Tone.WARN) for text in _cannot(new)]
+    page += [Line(text, Tone.WARN) for text in _member_page.lacking(new.vkey, new.verbs, new.roles)]
     hosts = confirmations(by.vault, after)
-    return Result(page=tuple(page), data={"type": "member", **_member(member, after), **_state(after, hosts)})
+    return Result(
+        page=tuple(page),
+        data={"type": "member", **_member_page.described(member, after), **_member_page.state(after, hosts)},
+    )
 
 
 def _newcomer(
@@ -133,17 +136,6 @@ def _newcomer(
         verbs=tuple(dict.fromkeys(default if verbs is None else verbs)),
         auditor=auditor,
     )
-
-
-def _cannot(new: Newcomer) -> list[str]:
-    told = []
-    if not new.vkey:
-        told.append("without a signing key medsnap opens nothing for him: what is not logged does not happen")
-    elif "log" not in new.verbs:
-        told.append("without the verb 'log' medsnap opens nothing for him: it could not be logged")
-    if not new.roles and "receipt" not in new.verbs:
-        told.append("without a role of the policy no photo exists for him; give --role")
-    return told
 
 
 @command(dry_run=True)
@@ -184,7 +176,7 @@ def remove(
         head = Line(f"Nothing was changed. Removing {name} would do this:", Tone.WARN)
     else:
         head = Line(f"{name} is no member any more (directory version {after.version}).", Tone.GOOD)
-    page: list[Block] = [head, *map(Line, _meaning(name, member, epochs))]
+    page: list[Block] = [head, *map(Line, _said(name, member, epochs))]
     page += unconfirmed(hosts) if not io.dry_run else []
     data = {
         "type": "removed",
@@ -192,32 +184,16 @@ def remove(
         "dry_run": io.dry_run,
         "epochs": epochs,
         "auditors_epoch": before.auditors_epoch + 1 if member and member.auditor else None,
-        "still_could": [f"photos of '{g}' sealed before epoch {n}" for g, n in epochs.items()],
-        **_state(after, hosts),
+        "still_could": _member_page.still_could(epochs),
+        **_member_page.state(after, hosts),
     }
     return Result(page=tuple(page), data=data)
 
 
-def _meaning(name: str, member: Member | None, epochs: dict[str, int]) -> list[str]:
-    """Say in plain words what the removal does and what it cannot do."""
+def _said(name: str, member: Member | None, epochs: dict[str, int]) -> list[str]:
     if member is None:
         return [f"The signing key of {name} is retired: nothing that it signs from now on is taken in."]
-    lines = [
-        f"  {group}: epoch {epoch} begins; he opens nothing sealed in it." for group, epoch in epochs.items()
-    ]
-    if member.auditor:
-        lines.append("  audit log: its events from now on are sealed to a new key too.")
-    if epochs:
-        lines += [
-            "What he still could:",
-            *(
-                f"  open photos of '{g}' sealed before epoch {n}, if he copied them or reaches the storage."
-                for g, n in epochs.items()
-            ),
-            "  keep photos and lists that he took out while he was a member.",
-            "Take his access to the storage away as well.",
-        ]
-    return lines
+    return _member_page.meaning(epochs, auditor=member.auditor)
 
 
 @command()
@@ -237,11 +213,16 @@ def ls(io: Io, *, vault: VaultOption = None) -> Result:
     directory, vouched = seen_directory(io, place)
     hosts = confirmations(place, directory)
     for member in directory.members:
-        io.record({"type": "member", **_member(member, directory)})
+        io.record({"type": "member", **_member_page.described(member, directory)})
     members = Table(
         columns=("member", "locked groups", "roles", "verbs"),
         rows=tuple(
-            (m.name, ", ".join(m.compartments) or "-", _roles(m), ", ".join(_verbs(m, directory)) or "-")
+            (
+                m.name,
+                ", ".join(m.compartments) or "-",
+                _member_page.roles_of(m),
+                ", ".join(_member_page.verbs_of(m, directory)) or "-",
+            )
             for m in directory.members
         ),
         wide="verbs",
@@ -269,7 +250,7 @@ def ls(io: Io, *, vault: VaultOption = None) -> Result:
     if not vouched:
         page.append(Line("NOT checked: no root is pinned here and no key file names one.", Tone.WARN))
     data = {"type": "summary", "removed": gone, "checked_by": vouched or None, "due": due}
-    return Result(page=tuple(page), data=data | _state(directory, hosts), records="members")
+    return Result(page=tuple(page), data=data | _member_page.state(directory, hosts), records="members")
 
 
 def _due(vault: Path, directory: Directory) -> list[str]:
@@ -280,46 +261,3 @@ def _due(vault: Path, directory: Directory) -> list[str]:
         return [name or "the audit log" for name in groups_of(pending(vault, directory))]
     except MedsnapError:
         return []
-
-
-def _state(directory: Directory, hosts: tuple[Confirmation, ...]) -> dict[str, Any]:
-    return {
-        "directory": directory.version,
-        "hosts": [{"host": h.host, "seen": h.seen, "confirmed": h.done} for h in hosts],
-    }
-
-
-def _writer(member: Member, directory: Directory) -> WriterKey | None:
-    return directory.writer(member.vkey) if member.vkey else None
-
-
-def _verbs(member: Member, directory: Directory) -> tuple[str, ...]:
-    writer = _writer(member, directory)
-    return writer.verbs if writer else ()
-
-
-def _roles(member: Member) -> str:
-    from medsnap.vault.directory import EVERY_ROLE
-
-    roles = ["any" if r == EVERY_ROLE else r for r in member.roles]
-    return ", ".join([*roles, *(["auditor"] if member.auditor else [])]) or "none"
-
-
-def _facts(member: Member, directory: Directory) -> tuple[tuple[str, str], ...]:
-    return (
-        ("locked groups", ", ".join(member.compartments) or "-"),
-        ("roles", _roles(member)),
-        ("verbs", ", ".join(_verbs(member, directory)) or "-"),
-    )
-
-
-def _member(member: Member, directory: Directory) -> dict[str, Any]:
-    return {
-        "name": member.name,
-        "compartments": list(member.compartments),
-        "roles": list(member.roles),
-        "verbs": list(_verbs(member, directory)),
-        "auditor": member.auditor,
-        "recipient": member.recipient,
-        "vkey": member.vkey or None,
-    }

@@ -135,6 +135,7 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
         "new --recipient {recipient} --compartment general", "x --recipient {recipient} --compartment z",
         code=77,
     ),
+    "vault member change": _same("exporter --compartment intimate", "nobody --role x -n", code=77),
     "vault member remove": _same("exporter", "nobody", code=77),
     "vault member ls": _same("", "--format json", works="operator"),
     "vault host key": _same("ingest-2", works="operator", code=77),
