@@ -79,6 +79,7 @@ class Examination:
     findings: tuple[Finding, ...] = ()
     readings: tuple[Reading, ...] = ()
     pixels: Sha256 | None = None  # of the decoded picture, where it was compared
+    likeness: str | None = None  # fingerprint of the picture, where it was decoded
     upright_size: tuple[int, int] = (0, 0)  # pixels, width and height, of the picture as displayed
 
 
@@ -124,14 +125,15 @@ def examine(
         return found
     clean = scrubbed.data(data)
     if scrubbed.report.pixels_equal:
-        from medsnap.raster.compare import pixels_digest
+        from medsnap.raster import compare, likeness
 
-        found = replace(found, pixels=pixels_digest(clean))
+        found = replace(found, pixels=compare.pixels_digest(clean))
+        found = replace(found, likeness=likeness.of(clean, media) if detectors is None else None)
     if detectors is None:
         return found
     look = detectors.look(clean, media)
-    size = (look.width, look.height)
-    return replace(found, findings=look.findings, readings=look.readings, upright_size=size)
+    found = replace(found, likeness=look.likeness, upright_size=(look.width, look.height))
+    return replace(found, findings=look.findings, readings=look.readings)
 
 
 def _examine_clip(candidate: Candidate) -> Examination:
@@ -343,6 +345,7 @@ def _row(candidate: Candidate, seen: Examination, settled: Settled, placed: Seal
         findings=seen.findings,
         software=SOFTWARE,
         pixels=seen.pixels,
+        likeness=seen.likeness,
         evidence=settled.evidence,
         lists=settled.lists,
     )

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands import _consents, _noted
+from medsnap.commands import _consents, _noted, _repeats
+from medsnap.commands._export_page import Tally, result
 from medsnap.commands._in_force import of_decided
 from medsnap.commands._photos import policy_path
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member, record
-from medsnap.errors import CannotCreate, Exit, KeyRefused, Tampered, UsageError
+from medsnap.errors import CannotCreate, KeyRefused, Tampered, UsageError
 from medsnap.export.prepare import As, Held
 from medsnap.model.event import Action
-from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
+    from medsnap.commands._second_look import SecondLook
     from medsnap.export.ids import Numbering
     from medsnap.export.isolated import Preparer
     from medsnap.export.run import Exported
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from medsnap.model.photo import ObjectId, Sha256
     from medsnap.model.receipt import Identifiers
     from medsnap.model.record import PhotoRow
+    from medsnap.model.repeat import Repeat
     from medsnap.policy import Export, Policy
     from medsnap.vault.member_writer import MemberWriter
     from medsnap.vault.session import Session
@@ -42,27 +44,15 @@ class _Leaving:
     row: PhotoRow
     policy: Policy
     target: Export
-
-
-@dataclass(slots=True, kw_only=True)
-class _Tally:
-    """What became of the photos."""
-
-    written: int = 0
-    held: int = 0
-    failed: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-    stayed: list[str] = field(default_factory=list)
-
-    def hold(self, reason: str) -> None:
-        self.held += 1
-        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+    kind: str  # of file
 
     @property
-    def exit(self) -> Exit:
-        if self.failed:
-            return Exit.INTEGRITY
-        return Exit.PARTIAL if self.held else Exit.OK
+    def object(self) -> ObjectId:
+        return self.row.seal.object
+
+    @property
+    def goal(self) -> _repeats.Goal:
+        return self.target.name, self.kind
 
 
 @command(dry_run=True, output=False)
@@ -84,13 +74,18 @@ def export(
             "--policy", metavar="FILE", help="The policy that decided the photos, when it is no packaged one."
         ),
     ] = None,
+    distinct: Annotated[
+        bool,
+        typer.Option("--distinct", help="You have looked: the photos named are shots of their own."),
+    ] = False,
     consent: _consents.ConsentOption = None,
     vault: VaultOption = None,
     key_file: KeyOption = None,
 ) -> Result:
     """Write matched photos that the policy lets leave, upright, without metadata, with a receipt.
 
-    What stays is listed with its reason. A photo that is sent again keeps its identifiers.
+    What stays is listed with its reason. A photo that is sent again keeps its identifiers; another photo
+    of the same shot is not sent.
 
     Examples:
 
@@ -98,8 +93,9 @@ def export(
 
       medsnap export all --as dicom -o ./to-pacs --target pacs --format json
     """
-    tally = _Tally()
-    how = (("as", as_.value),)
+    _repeats.only_named(distinct, selector or [])
+    tally = Tally()
+    how = (("as", as_.value), *((("distinct", "yes"),) if distinct else ()))
     with (
         member(io, vault, key_file) as session,
         _noted.refusals(io, session, Action.EXPORT, objects=_noted.typed_ids(selector or ()), details=how),
@@ -110,17 +106,15 @@ def export(
             io, _policies(io, session.vault, policy or [], rows), session.vault, session.directory
         )
         agreed = _consents.known(io, session, consent)
-        run = _Run(io=io, session=session, as_=as_, into=into, tally=tally, agreed=agreed)
+        run = _Run(io=io, session=session, as_=as_, into=into, tally=tally, agreed=agreed, distinct=distinct)
         leaving = list(run.sorted_out(rows, known, target))
         if io.dry_run:
-            for one in leaving:
-                run.say_done(one, None)
-            tally.written = len(leaving)
+            run.say_all(leaving)
         elif leaving:
             run.write_all(leaving)
         if not io.dry_run:
             run.note_held(named=bool(selector) and list(selector or ()) != ["all"])
-    return _result(io, tally, into, as_)
+    return result(io, tally, into, as_)
 
 
 def _refuse_folder(into: Path, vault: Path) -> None:
@@ -173,14 +167,15 @@ class _Run:
     session: Session
     as_: As
     into: Path
-    tally: _Tally
+    tally: Tally
     agreed: Register  # what patients agreed to, as of today
+    distinct: bool  # whoever named the photos says that none of them repeats another
 
     def sorted_out(
         self, rows: Sequence[PhotoRow], known: dict[str, Policy], name: str | None
     ) -> Iterator[_Leaving]:
         """Yield what may leave; say of the rest why not."""
-        from medsnap.export.run import choose
+        from medsnap.export.run import KINDS, choose
 
         for row in rows:
             policy = known.get(row.decision.policy.digest)
@@ -194,10 +189,11 @@ class _Run:
             elif (reason := _consents.stopped(row, policy, found, self.agreed, self.io)) is not None:
                 self.hold(row, reason)
             else:
-                yield _Leaving(row=row, policy=policy, target=found)
+                yield _Leaving(row=row, policy=policy, target=found, kind=KINDS[self.as_])
 
     def write_all(self, leaving: Sequence[_Leaving]) -> None:
         """Log, write, keep receipts, a handful of photos at a time."""
+        from medsnap.commands._second_look import SecondLook
         from medsnap.export.ids import Numbering
         from medsnap.export.isolated import Preparer
 
@@ -210,24 +206,62 @@ class _Run:
             raise CannotCreate(
                 f"the folder cannot be made: {failure.strerror}", where=str(self.into)
             ) from failure
-        with self.io.progress("export", len(leaving)) as advance, Preparer() as preparer:
-            for start in range(0, len(leaving), _AT_ONCE):
-                part = leaving[start : start + _AT_ONCE]
-                objects = tuple(one.row.seal.object for one in part)
-                self._log("begin", objects, None)
+        with (
+            self.io.progress("export", len(leaving)) as advance,
+            Preparer() as preparer,
+            SecondLook(session=self.session) as look,
+        ):
+            once = self._once(look)
+            for part in self._parts(once.turns(leaving, self.say_repeat)):
+                self._log("begin", tuple(one.object for one in part), None)
                 try:
                     for one in part:
-                        known = identifiers[one.row.seal.object]
                         photo = self._open(one.row)
                         if photo is not None:
+                            known = identifiers[one.object]
                             made = self._make(one, photo, known, numbering[one.target.name], preparer)
-                            self._keep(one, made, numbering[one.target.name], writer)
+                            if self._keep(one, made, numbering[one.target.name], writer):
+                                once.left.add((one.object, one.goal))
                         advance()
                 finally:
                     writer.commit()  # what lies in the folder has its receipt, even after an interruption
 
+    def _parts(self, turns: Iterator[list[_Leaving]]) -> Iterator[list[_Leaving]]:
+        for turn in turns:
+            for start in range(0, len(turn), _AT_ONCE):
+                yield turn[start : start + _AT_ONCE]
+
+    def _once(self, look: SecondLook) -> _repeats.Once[_Leaving]:
+        catalogue, roles = self.session.catalogue, None if self.session.may_send else self.session.roles
+        return _repeats.Once(
+            repeats=lambda name: () if self.distinct else catalogue.repeats(name, roles),
+            receipts=catalogue.receipts,
+            look=lambda one, doubt: look(one.row, doubt),
+        )
+
+    def say_all(self, leaving: Sequence[_Leaving]) -> None:
+        """Say what would leave, and what would stay as a repeat."""
+        from medsnap.commands._second_look import SecondLook
+
+        with SecondLook(session=self.session) as look:
+            once = self._once(look)
+            for turn in once.turns(leaving, self.say_repeat):
+                for one in turn:
+                    once.left.add((one.object, one.goal))
+                    self.say_done(one, None)
+                self.tally.written += len(turn)
+
+    def say_repeat(self, one: _Leaving, repeat: Repeat) -> None:
+        """Count and say a photo of which the same shot left; hold one where nobody can be sure."""
+        said = {"repeat_of": repeat.object, "is": repeat.sameness, "because": repeat.because}
+        if not repeat.sameness.sure:
+            self.hold(one.row, _repeats.reason(repeat), said)
+            return
+        self.tally.repeats += 1
+        self._say(one.row, {"outcome": "repeat", "target": one.target.name, **said})
+
     def _log(self, step: str, objects: tuple[str, ...], commit: Sha256 | None) -> None:
-        details = (("step", step), ("as", self.as_.value))
+        details = (("step", step), ("as", self.as_.value), *((("distinct", "yes"),) if self.distinct else ()))
         record(self.io, self.session, Action.EXPORT, objects=objects, details=details, commit=commit)
 
     def _writer(self) -> MemberWriter:
@@ -296,17 +330,19 @@ class _Run:
             preparing=preparer,
         )
 
-    def _keep(self, one: _Leaving, made: Exported | Held, numbering: Numbering, writer: MemberWriter) -> None:
+    def _keep(self, one: _Leaving, made: Exported | Held, numbering: Numbering, writer: MemberWriter) -> bool:
+        """Write what was made, with its receipt; say whether the photo has left."""
         from medsnap.model.record import ReceiptRow
 
         if isinstance(made, Held):
             self.hold(one.row, made.reason)
-            return
+            return False
         self._write_files(made)
         writer.add(one.row.seal.compartment, ReceiptRow(receipt=made.receipt))
         numbering.take(one.row)
         self.tally.written += 1
         self.say_done(one, made)
+        return True
 
     def _write_files(self, made: Exported) -> None:
         from medsnap.platform import write_durably
@@ -335,11 +371,11 @@ class _Run:
                 details=details,
             )
 
-    def hold(self, row: PhotoRow, reason: str) -> None:
+    def hold(self, row: PhotoRow, reason: str, more: dict[str, Any] | None = None) -> None:
         """Count and say a photo that stays."""
         self.tally.hold(reason)
         self.tally.stayed.append(row.seal.object)
-        self._say(row, {"outcome": "held", "reason": reason})
+        self._say(row, {"outcome": "held", "reason": reason, **(more or {})})
 
     def say_done(self, one: _Leaving, made: Exported | None) -> None:
         """Say a photo that left, or would leave when nothing was made."""
@@ -362,33 +398,3 @@ class _Run:
 
     def _say(self, row: PhotoRow, entry: dict[str, Any]) -> None:
         self.io.record({"type": "photo", "object": row.seal.object, **entry})
-
-
-def _result(io: Io, tally: _Tally, into: Path, as_: As) -> Result:
-    word = "would leave" if io.dry_run else "written"
-    page: list[Block] = [Facts(((word, str(tally.written)), ("stay here", str(tally.held))))]
-    if tally.failed:
-        page.append(Line(f"{tally.failed} photos did not verify and were not exported.", Tone.BAD))
-    if tally.reasons:
-        ordered = sorted(tally.reasons.items(), key=lambda pair: (-pair[1], pair[0]))
-        page.append(
-            Table(
-                title="Why photos stay",
-                columns=("photos", "reason"),
-                rows=tuple((str(n), r) for r, n in ordered),
-                right=("photos",),
-                wide="reason",
-            )
-        )
-    if tally.written and not io.dry_run:
-        what = "bundles" if as_ is As.FHIR else "DICOM files"
-        page.append(Line(f"The {what} lie in {into}; they hold patient data.", Tone.GOOD))
-    data = {
-        "type": "summary",
-        "as": as_.value,
-        "done": tally.written,
-        "held": tally.held,
-        "failed": tally.failed,
-        "reasons": tally.reasons,
-    }
-    return Result(page=tuple(page), data=data, exit=tally.exit, records="photos")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands import _lists
+from medsnap.commands import _lists, _repeats
 from medsnap.commands._photos import DevicesOption
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member
@@ -177,11 +177,21 @@ def explain(
     from medsnap.policy.explain import sentences
 
     with member(io, vault, key_file) as session:
-        row = session.catalogue.photo(photo, session.roles, None if as_ is None else frozenset({as_}))
+        role = None if as_ is None else frozenset({as_})
+        row = session.catalogue.photo(photo, session.roles, role)
+        repeats = session.catalogue.repeats(row.seal.object, session.roles, role)
     decision = row.decision
     data = {"type": "decision", "sentences": list(sentences(decision)), "decision": to_json(decision),
-            "lists": to_json(row.lists)}  # fmt: skip
-    return Result(page=(*_explained(decision), *_lists.used(row.lists)), data=data)
+            "repeats": to_json(repeats), "lists": to_json(row.lists)}  # fmt: skip
+    return Result(
+        page=(
+            *_explained(decision),
+            *_repeats.lines(repeats),
+            *_repeats.task(str(decision.verb), repeats),
+            *_lists.used(row.lists),
+        ),
+        data=data,
+    )
 
 
 def _explained(decision: Decision) -> tuple[Block, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medsnap.commands import _repeats
 from medsnap.commands._release import release
 from medsnap.commands._shared import Io, Result, command, writable
 from medsnap.commands._vault import KeyOption, VaultOption, member, record
@@ -46,6 +47,7 @@ def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = Non
     with member(io, vault, key_file) as session:
         row = session.catalogue.photo(photo, session.roles)
         receipts = session.catalogue.receipts(row.seal.object)
+        repeats = session.catalogue.repeats(row.seal.object, session.roles)
     patient, seal = row.match.patient, row.seal
     facts = [
         ("id", seal.object),
@@ -68,6 +70,7 @@ def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = Non
             columns=("verb", "reason", "where"),
             rows=tuple((str(v.verb), v.path, v.where) for v in row.decision.votes),
         ),
+        *_repeats.lines(repeats),
         Line(f"The facts behind it: medsnap policy explain {seal.object[:SHORT]}", Tone.QUIET),
         Line(),
         Table(
@@ -83,7 +86,7 @@ def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = Non
             rows=tuple((r.target, r.kind, r.at, r.state) for r in receipts),
         ),
     ]
-    return Result(page=tuple(page), data={"photo": row, "receipts": receipts})
+    return Result(page=tuple(page), data={"photo": row, "receipts": receipts, "repeats": repeats})
 
 
 @command(output=False)

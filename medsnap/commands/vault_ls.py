@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medsnap.commands._repeats import WAITS, WORDS
 from medsnap.commands._shared import Format, Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member
 from medsnap.errors import Exit, UsageError
 from medsnap.model.decision import Verb
+from medsnap.model.repeat import Sameness
 from medsnap.model.study import MatchState
-from medsnap.report.page import Line, Table, Tone
+from medsnap.report.page import Block, Line, Table, Tone
 
 if TYPE_CHECKING:
+    from medsnap.model.repeat import Repeat
+    from medsnap.vault.catalogue_kin import Only
     from medsnap.vault.entries import Entry, Filters
     from medsnap.vault.session import Session
 
@@ -47,6 +53,12 @@ def ls(
     text: Annotated[str | None, typer.Option(help="Only photos described with all these words.")] = None,
     since: Annotated[str | None, _day("on this day or later")] = None,
     until: Annotated[str | None, _day("on this day or earlier")] = None,
+    repeats: Annotated[
+        bool, typer.Option("--repeats", help="Only photos that are, or may be, the shot of an earlier one.")
+    ] = False,
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="Only photos that wait for a person, each shot once.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="So many photos at most.")] = None,
 ) -> Result:
     """List the photos that you may know of; others do not exist for you.
@@ -58,9 +70,14 @@ def ls(
       medsnap vault ls --state held --format json
 
       medsnap vault ls --body-site forearm --since 2026-03-01 --text "left wound" --limit 50
-    """
-    from medsnap.vault.catalogue import Filters
 
+      medsnap vault ls --waiting --limit 20
+    """
+    from medsnap.vault.catalogue import Filters, Only
+
+    if repeats and waiting:
+        raise UsageError("--repeats and --waiting are two lists", hint="ask for one of them")
+    only = Only.REPEATS if repeats else Only.WAITING if waiting else Only.ALL
     wanted = Filters(
         state=state,
         verb=verb,
@@ -85,9 +102,10 @@ def ls(
         _known(compartment, "--compartment", tuple(session.place))
         wanted = dataclasses.replace(wanted, roles=session.roles)
         if io.format is Format.NDJSON:
-            return _streamed(io, session, wanted, limit)
-        found = session.catalogue.entries(wanted, None if limit is None else limit + 1)
-        records = [_entry(entry) for entry in found[:limit]]
+            return _streamed(io, session, wanted, only, limit)
+        stop = None if limit is None else limit + 1
+        found = list(islice(session.catalogue.listed(wanted, only), stop))
+        records = [_entry(*one) for one in found[:limit]]
         broken = bool(session.reader.problems)
         places = session.place
     for record in records:
@@ -99,34 +117,38 @@ def ls(
         empty="no photos",
         wide="study",
     )
+    tallied = _tallied(records)
     groups = sorted({str(e["compartment"]) for e in records}, key=lambda n: places.get(n, len(places)))
     empty: dict[str, Any] = {"photos": []} if io.format is Format.JSON else {}
     more = len(found) > len(records)
     counts = Line(
         f"{len(records)} photo{'' if len(records) == 1 else 's'}"
         + (f" in {', '.join(groups)}" if groups else "")
+        + "".join(f"; {said}" for said in _counted(tallied))
         + ("; there are more" if more else ""),
         Tone.QUIET,
     )
     return Result(
-        page=(table, counts) if records else (table,),
-        data={"type": "summary", "count": len(records), "more": more, **empty},
+        page=(table, *_repeated(records, short), counts) if records else (table,),
+        data={"type": "summary", "count": len(records), **tallied, "more": more, **empty},
         exit=Exit.INTEGRITY if broken else Exit.OK,
         records="photos",
     )
 
 
-def _streamed(io: Io, session: Session, wanted: Filters, limit: int | None) -> Result:
+def _streamed(io: Io, session: Session, wanted: Filters, only: Only, limit: int | None) -> Result:
     """Write records as they are found: a list of a million needs no memory."""
-    count, more = 0, False
-    for entry in session.catalogue.walk(wanted):
+    count, more, tallied = 0, False, _tallied(())
+    for found in session.catalogue.listed(wanted, only):
         if limit is not None and count >= limit:
             more = True
             break
-        io.record({"type": "photo", **_entry(entry)})
+        record = _entry(*found)
+        io.record({"type": "photo", **record})
         count += 1
+        tallied = {name: tallied[name] + more_of for name, more_of in _tallied((record,)).items()}
     code = Exit.INTEGRITY if session.reader.problems else Exit.OK
-    data = {"type": "summary", "count": count, "more": more}
+    data = {"type": "summary", "count": count, **tallied, "more": more}
     return Result(page=(), data=data, exit=code, records="photos")
 
 
@@ -153,7 +175,42 @@ def _short(ids: list[str]) -> int:
     return next((n for n in range(SHORT, 27) if len({i[:n] for i in ids}) == len(ids)), 26)
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def _tallied(records: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Count what repeats an earlier photo, and what waits for a person without being a repeat."""
+    found = [(r["verb"] in WAITS, r["repeat"]) for r in records]
+    sure = [bool(said) and said["is"] != Sameness.MAYBE for _, said in found]
+    return {
+        "repeats": sum(sure),
+        "may_repeat": sum(bool(said) for _, said in found) - sum(sure),
+        "waiting": sum(waits and not known for (waits, _), known in zip(found, sure, strict=True)),
+    }
+
+
+def _counted(tallied: dict[str, int]) -> Iterator[str]:
+    for name, one, many in (
+        ("repeats", "repeats an earlier one", "repeat earlier ones"),
+        ("may_repeat", "may be a repeat", "may be repeats"),
+        ("waiting", "waits for a person", "wait for a person"),
+    ):
+        if number := tallied[name]:
+            yield f"{number} {one if number == 1 else many}"
+
+
+def _repeated(records: Sequence[dict[str, Any]], short: int) -> tuple[Block, ...]:
+    """Say of each repeat which photo it repeats, and why that is thought."""
+    rows = tuple(
+        (str(e["id"])[:short], WORDS[said["is"]], str(said["of"])[:short], ", ".join(said["because"]))
+        for e in records
+        if (said := e["repeat"])
+    )
+    return (
+        (Line(), Table(columns=("photo", "is", "as", "because"), rows=rows, wide="because"), Line())
+        if rows
+        else ()
+    )
+
+
+def _entry(entry: Entry, repeat: Repeat | None) -> dict[str, Any]:
     study = None
     if entry.mrn is not None:
         names = ("mrn", "issuer", "encounter", "accession", "department")
@@ -174,7 +231,14 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "device": entry.device or entry.model,
         "features": list(entry.features),
         "study": study,
+        "repeat": {"of": repeat.object, "is": repeat.sameness, "because": repeat.because} if repeat else None,
     }
+
+
+def _state(entry: dict[str, Any]) -> str:
+    if not entry["repeat"]:
+        return str(entry["state"])
+    return "repeat?" if entry["repeat"]["is"] == Sameness.MAYBE else "repeat"
 
 
 def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
@@ -184,7 +248,7 @@ def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
     )
     return (
         (entry["captured"] or "-")[:16].replace("T", " "),
-        entry["state"],
+        _state(entry),
         entry["verb"],
         entry["compartment"],
         str(entry["match"]),

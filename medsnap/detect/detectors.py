@@ -34,6 +34,7 @@ class Look:
     findings: tuple[Finding, ...] = ()
     readings: tuple[Reading, ...] = ()
     problem: str | None = None
+    likeness: str | None = None  # fingerprint of the picture (medsnap.model.likeness)
 
 
 class Seeker(Protocol):
@@ -69,17 +70,24 @@ class Detectors:
         """Decode the photo once, upright, and ask every detector. Bad input never raises."""
         from medsnap.raster import arrays
         from medsnap.raster.decode import upright
+        from medsnap.raster.likeness import fingerprint
 
         try:
             image = upright(data, media, max_pixels=max_pixels)
         except MedsnapError as problem:
             because = "the picture could not be decoded"
             return Look(width=0, height=0, readings=_unlooked(because), problem=problem.message)
+        known_by = fingerprint(image)
         try:
             picture = Picture(arrays.from_image(image))
         except ImportError:
             width, height = image.size
-            return Look(width=width, height=height, readings=_unlooked(_NO_EXTRA, State.NOT_CHECKED))
+            return Look(
+                width=width,
+                height=height,
+                readings=_unlooked(_NO_EXTRA, State.NOT_CHECKED),
+                likeness=known_by,
+            )
         findings: tuple[Finding, ...] = ()
         readings: tuple[Reading, ...] = ()
         doubt = _doubt(picture, data, media)
@@ -87,7 +95,13 @@ class Detectors:
             found, reading = self._ask(card, picture, findings, doubt)
             findings += found
             readings += (reading,)
-        return Look(width=picture.width, height=picture.height, findings=findings, readings=readings)
+        return Look(
+            width=picture.width,
+            height=picture.height,
+            findings=findings,
+            readings=readings,
+            likeness=known_by,
+        )
 
     def _ask(
         self, card: cards.Card, picture: Picture, before: tuple[Finding, ...], doubt: str

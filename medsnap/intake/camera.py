@@ -16,11 +16,13 @@ _MAKE, _MODEL, _SOFTWARE = 0x010F, 0x0110, 0x0131
 _EXPOSURE_TIME, _F_NUMBER, _ISO, _ORIGINAL = 0x829A, 0x829D, 0x8827, 0x9003
 _PIXEL_X, _PIXEL_Y = 0xA002, 0xA003
 _OFFSET_ORIGINAL, _OFFSET = 0x9011, 0x9010
+_SUBSECOND = 0x9291  # Exif 3.0, 4.6.6.4: of DateTimeOriginal
 _GPS_TIME, _GPS_DATE = 7, 29
 _GPS_PLACE = (2, 4, 6)  # latitude, longitude, altitude
 
 _TIFFS = (MediaType.TIFF, MediaType.DNG, MediaType.RAW)
 _STAMP = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)")
+_FINEST = 9  # digits, nanoseconds
 _ZONE = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
 
 
@@ -33,6 +35,7 @@ def facts(data: Buffer, media: MediaType) -> CaptureFacts:
         model=_text(found, "IFD0", _MODEL),
         software=_text(found, "IFD0", _SOFTWARE),
         captured_at=_time(_text(found, "Exif", _ORIGINAL)),
+        subsecond=_digits(_text(found, "Exif", _SUBSECOND)),
         offset=_zone(_text(found, "Exif", _OFFSET_ORIGINAL) or _text(found, "Exif", _OFFSET)),
         gps_utc=_gps_utc(found),
         has_gps=any(_place(found.get("GPS", tag)) for tag in _GPS_PLACE),
@@ -91,6 +94,11 @@ def _time(text: str | None) -> str | None:
         return datetime.fromisoformat(f"{year}-{month}-{day}T{clock}").isoformat()
     except ValueError:
         return None  # "0000:00:00 00:00:00" of a clock that was never set
+
+
+def _digits(text: str | None) -> str | None:
+    found = (text or "").strip()
+    return found if found.isascii() and found.isdigit() and len(found) <= _FINEST else None
 
 
 def _zone(text: str | None) -> str | None:

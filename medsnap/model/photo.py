@@ -132,6 +132,7 @@ class CaptureFacts:
     model: str | None = None
     software: str | None = None
     captured_at: str | None = None  # DateTimeOriginal as YYYY-MM-DDThh:mm:ss, local
+    subsecond: str | None = None  # SubSecTimeOriginal: the digits after the second
     offset: str | None = None  # OffsetTimeOriginal, "+01:00"
     gps_utc: str | None = None  # GPSDateStamp + GPSTimeStamp, a witness of the time zone
     has_gps: bool = False

@@ -80,6 +80,7 @@ class PhotoRow:
     intents: tuple[Intent, ...] = ()
     software: str = ""
     pixels: Sha256 | None = None  # of the decoded picture, where the run compared it with the source's
+    likeness: str | None = None  # fingerprint of the picture, where it was decoded (model/likeness.py)
     evidence: Evidence | None = None  # what was decided on; rows of earlier versions lack it
     lists: Lists | None = None  # rows of earlier versions lack them
     event: str = ADD

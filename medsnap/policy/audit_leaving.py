@@ -32,8 +32,9 @@ def other_uses(case: Case) -> Answer:
 
 
 def reached(case: Case) -> Answer:
-    """E1: what may go to the record has a receipt, the same night."""
+    """E1: what may go to the record has a receipt, the same night, it or another photo of the shot."""
     care = {e.name for e in case.policy.exports if e.purpose == "care"}
+    arrived = {p.object for p in case.photos if any(r.target in care for r in p.receipts)}
     late: list[str] = []
     fresh: list[str] = []
     for photo in case.photos:
@@ -42,7 +43,7 @@ def reached(case: Case) -> Answer:
         if (
             due
             and care & set(row.decision.may_leave_to)
-            and not any(r.target in care for r in photo.receipts)
+            and arrived.isdisjoint((photo.object, *case.shots.get(photo.object, ())))
         ):
             overdue = case.now - datetime.fromisoformat(row.at) > SAME_NIGHT
             (late if overdue else fresh).append(photo.object)

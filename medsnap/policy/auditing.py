@@ -5,8 +5,8 @@ A check that needs what was not read says so; nothing that was not looked at is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -94,6 +94,7 @@ class Case:
     missing: frozenset[str] = frozenset()  # ids of the catalogue whose object the vault lacks
     sent: tuple[Sent, ...] | None = None
     on_hold: frozenset[str] = frozenset()  # ids of photos that a legal hold is on
+    shots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # photos of one shot, by id
     erased: int = 0  # objects that were expired or erased, each named by a signed note of the log
 
 

@@ -21,18 +21,21 @@ from medsnap.model.decision import Decision
 from medsnap.model.photo import ObjectId
 from medsnap.model.receipt import Receipt
 from medsnap.model.record import RECEIPT, PhotoRow, ReceiptRow
+from medsnap.model.repeat import Repeat
 from medsnap.model.study import Patient, Study, Visit
+from medsnap.vault import catalogue_kin as kin
 from medsnap.vault import catalogue_search as searching
 from medsnap.vault import catalogue_sights as sights
 from medsnap.vault import consents, decisions, holds
 from medsnap.vault.catalogue_intake import COUNTS, SEGMENT, Intake, whole
+from medsnap.vault.catalogue_kin import Only
 from medsnap.vault.catalogue_store import Store, building, in_memory, stored
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.entries import Entry, Filters
 from medsnap.vault.ids import Random, is_prefix
 from medsnap.vault.reader import Reader, not_found
 
-LAYOUT: Final = 4  # of the cells; another one is another key, so older files are made anew
+LAYOUT: Final = 5  # of the cells; another one is another key, so older files are made anew
 _BROKEN: Final = (sqlite3.Error, Tampered, UnicodeError)  # what SQLite makes of a damaged file
 T = TypeVar("T")
 
@@ -151,20 +154,42 @@ class Catalogue:
         wanted = filters or Filters()
         return [entry for _, entry in self._ask(lambda store: searching.search(store, wanted, limit))]
 
-    def walk(self, filters: Filters) -> Iterator[Entry]:
-        """Yield what `entries` lists, one at a time; where the file is damaged midway, from a new one."""
+    def listed(self, filters: Filters, only: Only = Only.ALL) -> Iterator[tuple[Entry, Repeat | None]]:
+        """Yield what `entries` lists, one at a time, each with the earlier photo that it repeats.
+
+        Where the file is damaged midway, the rest comes from a new one.
+        """
         given = 0
         try:
             with _one_state(self._store):
-                for _, entry in searching.walk(self._store, filters):
+                for found in kin.listed(self._store, filters, only):
                     given += 1
-                    yield entry
+                    yield found
             return
         except _BROKEN as damage:
             _not_ours(damage)
         if self._reader is not None:
             self.rebuild(self._reader)
-        yield from self.entries(filters)[given:]
+        yield from self._ask(lambda store: list(kin.listed(store, filters, only)))[given:]
+
+    def repeats(self, object_id: str, *roles: frozenset[str] | None) -> tuple[Repeat, ...]:
+        """List what is, or may be, the same shot as a photo, the surest and earliest first.
+
+        Only photos exist that one of each set of roles may open; None is no bound. Raises NotFound,
+        UsageError like `photo`.
+        """
+
+        def found(store: Store) -> tuple[Repeat, ...]:
+            known = [Filters(roles=bound) for bound in roles]
+            named = _named(store, object_id)
+            number, entry, _, _ = _only([f for f in named if all(k.admit(f[1]) for k in known)])
+            return kin.repeats(store, number, entry, known, by_picture=True)
+
+        return self._ask(found)
+
+    def shots(self) -> dict[str, tuple[str, ...]]:
+        """Give, for each photo that is surely one shot with others, the ids of those."""
+        return self._ask(lambda store: dict(kin.shots(store)))
 
     def photos(self, filters: Filters | None = None) -> list[PhotoRow]:
         """List photos in the order in which they were sealed."""
@@ -341,4 +366,4 @@ def _not_ours(damage: Exception) -> None:
         raise Locked("another medsnap run uses your catalogue", hint="wait for it to end") from damage
 
 
-__all__ = ["Catalogue", "Entry", "Filters"]
+__all__ = ["Catalogue", "Entry", "Filters", "Only"]

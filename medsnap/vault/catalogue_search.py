@@ -22,13 +22,15 @@ def search(store: Store, filters: Filters, limit: int | None = None) -> list[tup
     return list(islice(walk(store, filters), limit))
 
 
-def walk(store: Store, filters: Filters) -> Iterator[tuple[int, Entry]]:
-    """Yield the photos wanted, with their numbers, in the order of lists."""
-    return ((n, entry) for n, entry in _ordered(store, filters) if filters.admit(entry))
+def walk(store: Store, filters: Filters, among: set[int] | None = None) -> Iterator[tuple[int, Entry]]:
+    """Yield the photos wanted, with their numbers, in the order of lists; only of those numbers, if given."""
+    return ((n, entry) for n, entry in _ordered(store, filters, among) if filters.admit(entry))
 
 
-def _ordered(store: Store, filters: Filters) -> Iterator[tuple[int, Entry]]:
+def _ordered(store: Store, filters: Filters, among: set[int] | None) -> Iterator[tuple[int, Entry]]:
     candidates = _labelled(store, filters)
+    if among is not None:
+        candidates = among if candidates is None else candidates & among
     if candidates is not None and len(candidates) <= _FEW:
         entries = [(n, unpack(store.read("photo", n))[0]) for n in candidates]
         yield from sorted(entries, key=lambda found: key_of(found[1], found[0]))
@@ -45,14 +47,15 @@ def _labelled(store: Store, filters: Filters) -> set[int] | None:
     """Return the numbers of the photos that bear all labels asked for; None when none is."""
     found: set[int] | None = None
     for label in filters.labels():
-        these = _posted(store, store.tag(*label))
+        these = posted(store, store.tag(*label))
         found = these if found is None else found & these
         if not found:
             break
     return found
 
 
-def _posted(store: Store, tag: bytes) -> set[int]:
+def posted(store: Store, tag: bytes) -> set[int]:
+    """Return the numbers of the photos under a label's tag."""
     numbers: set[int] = set()
     for segment, cell in store.db.execute("SELECT n, cell FROM posting WHERE tag = ?", (tag,)):
         packed = array.array("I")

@@ -77,8 +77,11 @@ class Clinic:
 
         rows = []
         with Writer(host, now=lambda: now, random=random, log=log) as writer:
-            for photo, changes in photos:
+            for number, (photo, changes) in enumerate(photos):
                 plain = make.row(photo, decision=make.decision(policy=self.policy.ref))
+                assert plain.capture is not None
+                taken = replace(plain.capture, captured_at=f"2026-03-05T10:11:{12 + number}")
+                plain = replace(plain, capture=taken)  # one second each: shots of their own
                 row = replace(plain, **changes)
                 seal = writer.seal(
                     [photo], source=Sha256(hashlib.sha256(photo).hexdigest()),
