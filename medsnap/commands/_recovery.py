@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from medsnap.vault.sheets import ReadSheet, Sheet
 
 TRIES = 3
+TYPING_TRIES = 9  # of the 33 words of a sheet
 _ENOUGH = 20  # digits of the fingerprint that a person has to type: 80 bits
 
 
@@ -130,20 +132,50 @@ def read_sheets(io: Io, files: Sequence[Path]) -> list[ReadSheet]:
 
 
 def _typed(io: Io, number: int) -> ReadSheet:
-    """Ask for the words of one sheet until they hold."""
+    """Ask for the words of one sheet, on as many lines as a person likes, until they hold."""
+    from medsnap.crypto.shares import WORDS
     from medsnap.errors import Malformed
     from medsnap.vault import sheets
 
-    io.note("Type the words in the order of their numbers; the first four letters of each will do.")
-    for left in reversed(range(TRIES)):
-        text = str(typer.prompt(f"Sheet {number}", err=True))
+    io.note(
+        "Type the words in the order of their numbers, some to a line; the first four letters of each will"
+        " do. To mend one: its number and the word."
+    )
+    words: dict[int, str] = {}
+    left, mend = TYPING_TRIES, False
+    while True:
+        missing = next((n for n in range(1, WORDS + 1) if n not in words), None)
         try:
-            return sheets.parse(text, where=f"sheet {number}")
+            if missing is None and not mend:
+                return sheets.parse("\n".join(f"{n} {w}" for n, w in words.items()), where=f"sheet {number}")
+            ask = "The number and the word" if mend else f"Sheet {number}, word {missing} and on"
+            _take(words, missing or WORDS + 1, str(typer.prompt(ask, err=True)))
+            mend = False
         except Malformed as wrong:
+            left -= 1
             if not left:
                 raise
             io.warn(f"{wrong.message}; {wrong.hint}" if wrong.hint else wrong.message)
-    raise AssertionError("unreachable")
+            mend = missing is None
+
+
+def _take(words: dict[int, str], begin: int, line: str) -> None:
+    """Take words from `begin` on, or those behind their number. Raises Malformed at the first wrong one.
+
+    What was right before it is kept: nobody types 33 words again for the last one.
+    """
+    from medsnap.crypto.shares import WORDS, full_word
+    from medsnap.errors import Malformed
+
+    number = begin
+    for piece in re.findall(r"[0-9]+|[^\W\d_]+", line):
+        if piece.isdecimal():
+            number = int(piece)
+            continue
+        if not 1 <= number <= WORDS:
+            raise Malformed(f"a sheet has {WORDS} words", hint="begin with the word's number")
+        words[number] = full_word(piece, number, "")
+        number += 1
 
 
 def recovered(io: Io, vault: Path, files: Sequence[Path]) -> tuple[Directory, Recovered]:

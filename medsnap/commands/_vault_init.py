@@ -111,6 +111,7 @@ def init(
     where = Recovery.chosen(io, recovery_file, recovery_dir, sheets)
     chosen = key_file if key_file is not None else io.settings.path("key_file")
     groups, never = _compartments(io, compartment, compartment_never, policy)
+    create.refuse_occupied(place)
     where.refuse_taken(never)
     _free(place, io.settings.state, *(p for p in (where.file, chosen) if p is not None), folder=where.folder)
     _writable(io.settings.state)

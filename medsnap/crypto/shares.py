@@ -56,7 +56,7 @@ def read(words: Sequence[str], *, where: str = "") -> Share:
             where=where,
             hint="is one left out, or twice?",
         )
-    full = [_full(word, number, where) for number, word in enumerate(words, start=1)]
+    full = [full_word(word, number, where) for number, word in enumerate(words, start=1)]
     try:
         raw = Raw.from_mnemonic(" ".join(full))
     except MnemonicError:
@@ -98,7 +98,8 @@ def _expanded(text: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _full(text: str, number: int, where: str) -> str:
+def full_word(text: str, number: int, where: str) -> str:
+    """Return the word of the list that was typed, or begun. Raises Malformed, which names its number."""
     from shamir_mnemonic.wordlist import WORDLIST
 
     word = _expanded(text)

@@ -192,12 +192,33 @@ def check_name(name: str) -> None:
         )
 
 
-def _empty(vault: Path) -> None:
+def refuse_occupied(vault: Path) -> None:
+    """Refuse a folder that holds something, and say what lies there. Raises CannotCreate, IoFailed."""
     try:
-        if vault.exists() and any(vault.iterdir()):
-            raise CannotCreate(
-                "the folder is not empty", where=str(vault), hint="a vault needs a folder of its own"
-            )
+        here = {entry.name for entry in vault.iterdir()} if vault.is_dir() else set()
+    except OSError as failure:
+        raise IoFailed(f"the folder cannot be read: {failure.strerror}", where=str(vault)) from failure
+    if not here:
+        return
+    if FILE in here and (vault / "log" / "checkpoint").exists():  # the log is told last
+        raise CannotCreate(
+            "there is a vault here already",
+            where=str(vault),
+            hint="choose another folder; to use this one on another machine: medsnap vault trust",
+        )
+    if here <= {FILE, *FOLDERS} and not any((vault / "commits").glob("*")):
+        raise CannotCreate(
+            "an earlier 'vault init' was cut off here",
+            where=str(vault),
+            hint="nothing is sealed in it: remove this folder, and the recovery sheets and key file that it"
+            " has written, and run it again",
+        )
+    raise CannotCreate("the folder is not empty", where=str(vault), hint="a vault needs a folder of its own")
+
+
+def _empty(vault: Path) -> None:
+    refuse_occupied(vault)
+    try:
         vault.mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.suppress(PermissionError):
             vault.chmod(0o700)

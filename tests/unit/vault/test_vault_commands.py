@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,37 @@ def test_init_refuses_before_it_makes_anything(shell: Shell) -> None:
     shell.vault.mkdir()
     (shell.vault / "x").write_text("x")
     assert shell("vault", "init", "--no-input", "--key-file", shell.key, "--recovery-file", taken)[0] == 73
+
+
+def test_init_says_what_lies_where_it_should_go(made: Shell) -> None:
+    again = ["vault", "init", "--no-input", "--key-file", made.home / "k", "--recovery-dir", made.home / "s"]
+    code, _, err = made(*again)
+    assert code == 73 and "there is a vault here already" in err
+    _ingest(made, (b"photo", "general"))
+    (made.vault / "log" / "checkpoint").unlink()  # no longer what a cut-off init leaves: something is sealed
+    code, _, err = made(*again)
+    assert code == 73 and "not empty" in err and "remove" not in err
+
+
+def test_init_that_was_cut_off_tells_how_to_go_on(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sheets = tmp_path / "sheets"
+    words = ["vault", "init", "--no-input", "--key-file", shell.key, "--recovery-dir", sheets]
+
+    def cut(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for place in ("medsnap.vault.create.write_new", "medsnap.commands._vault_init._log_init"):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, cut)
+            assert shell(*words)[0] == 130
+        code, _, err = shell(*words)
+        assert code == 73 and "cut off" in err and "run it again" in err, (place, err)
+        shutil.rmtree(shell.vault)
+        shutil.rmtree(sheets, ignore_errors=True)
+        shell.key.unlink(missing_ok=True)
+    assert shell(*words)[0] == 0
 
 
 def test_ls_show_open(made: Shell, photos: list[bytes]) -> None:
