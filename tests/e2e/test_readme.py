@@ -48,7 +48,7 @@ class _Terminal:
         os.close(theirs)
         self.said = ""
 
-    def wait_for(self, pattern: str, seconds: float = 60) -> None:
+    def wait_for(self, pattern: str, seconds: float = 300) -> None:
         end = time.monotonic() + seconds
         while not re.search(pattern, self.said) and time.monotonic() < end:
             if select.select([self._ours], [], [], 0.2)[0]:
@@ -63,8 +63,8 @@ class _Terminal:
 
     def end(self) -> int:
         with contextlib.suppress(AssertionError):
-            self.wait_for("\0never", 2)
-        code = self._run.wait(60)
+            self.wait_for("\0never")  # until the other side is closed
+        code = self._run.wait(300)
         os.close(self._ours)
         return code
 

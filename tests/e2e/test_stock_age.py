@@ -31,7 +31,7 @@ def photos(corpus: Path) -> list[Path]:
 def _age(tool: Callable[[str], str], identity: Path, sealed: Path) -> bytes | None:
     """Open one file with stock age; None when the identity does not fit."""
     ran = subprocess.run(
-        [tool("age"), "-d", "-i", str(identity), str(sealed)], capture_output=True, timeout=30, check=False
+        [tool("age"), "-d", "-i", str(identity), str(sealed)], capture_output=True, timeout=120, check=False
     )
     if ran.returncode and b"no identity matched" in ran.stderr:
         return None

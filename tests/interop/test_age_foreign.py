@@ -21,7 +21,7 @@ RECIPIENTS = [age.recipient_of(i) for i in IDENTITIES]
 
 
 def run(*command: str, given: bytes = b"") -> bytes:
-    return subprocess.run(command, input=given, capture_output=True, check=True, timeout=60).stdout
+    return subprocess.run(command, input=given, capture_output=True, check=True, timeout=300).stdout
 
 
 @pytest.fixture

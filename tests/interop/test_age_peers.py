@@ -35,7 +35,7 @@ def npm(tool: Callable[[str], str]) -> Peer:
 
     def run(verb: str, *words: str, given: bytes = b"") -> bytes:
         command = [tool("node"), str(program), str(modules), verb, *words]
-        return subprocess.run(command, input=given, capture_output=True, check=True, timeout=60).stdout
+        return subprocess.run(command, input=given, capture_output=True, check=True, timeout=300).stdout
 
     return run
 
@@ -70,7 +70,7 @@ def test_npm_refuses_what_was_altered(suite: Suite, npm: Peer) -> None:
 
 def _age(tool: Callable[[str], str], key: Path, data: bytes) -> bytes:
     command = [tool("age"), "-d", "-i", str(key)]
-    return subprocess.run(command, input=data, capture_output=True, check=True, timeout=60).stdout
+    return subprocess.run(command, input=data, capture_output=True, check=True, timeout=300).stdout
 
 
 @pytest.mark.parametrize("suite", list(Suite))

@@ -33,7 +33,7 @@ def test_a_program_leaves_its_mark(tool: Callable[[str], str], tmp_path: Path, c
     assert _signs(before) == ()
     paths = {"IN": str(before), "OUT": str(after)}
     run = [tool(program), *(paths.get(word, word) for word in words.split())]
-    subprocess.run(run, check=True, timeout=60, capture_output=True)
+    subprocess.run(run, check=True, timeout=300, capture_output=True)
     assert any(sign.kind is kind and said in sign.because for sign in _signs(after)), _signs(after)
 
 

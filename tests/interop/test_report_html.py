@@ -79,7 +79,7 @@ def chromium(tool: Tool, work: Path, *arguments: str) -> str:
         "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
         "--force-device-scale-factor=1", f"--user-data-dir={work / 'profile'}", *arguments,
     ]  # fmt: skip
-    return subprocess.run(words, capture_output=True, timeout=90, check=True).stdout.decode()
+    return subprocess.run(words, capture_output=True, timeout=300, check=True).stdout.decode()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
