@@ -28,7 +28,7 @@ class Exit(IntEnum):
 
 EXIT_HELP: dict[Exit, str] = {
     Exit.OK: "all done (files that are no photos are skipped and counted)",
-    Exit.VIOLATION: "finished, policy violated (scan, classify, audit, policy test and diff)",
+    Exit.VIOLATION: "finished, policy violated (scan, classify, audit, policy test, diff; break-glass over)",
     Exit.USAGE: "usage: an option or argument is wrong",
     Exit.PARTIAL: "finished, some photos failed, are held or were refused",
     Exit.INTEGRITY: "integrity: a seal, the log or a digest did not verify",

@@ -27,6 +27,7 @@ class Leaf:
     commit: Sha256 | None = None
     due: tuple[tuple[str, int], ...] = ()  # compartments and the epochs that have to end: a key got about
     used: str = ""  # the member whose key it was
+    until: str = ""  # RFC 3339: how long it was to last
 
 
 def _padded(text: bytes) -> bytes:
@@ -47,7 +48,7 @@ def leaf(
 
     sealed = encrypt_bytes(_padded(canonical(event)), auditors, random=random)
     clear = {"v": VERSION, "t": event.at, "commit": commit, "sealed": hashlib.sha256(sealed).hexdigest()}
-    more = {"due": dict(due.epochs), "used": due.used} if due else {}
+    more = {"due": dict(due.epochs), "used": due.used, "until": due.until} if due else {}
     return canonical(clear | more), sealed
 
 
@@ -68,6 +69,7 @@ def parse_leaf(entry: bytes, where: str) -> Leaf:
         commit=Sha256(str(commit)) if commit else None,
         due=_due(value.get("due", {}), where),
         used=str(value.get("used", "")),
+        until=str(value.get("until", "")),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from medsnap.audit import events
 from medsnap.audit.checkpoint import Checkpoint
@@ -80,7 +81,21 @@ def commits(log: Log) -> Iterator[Sha256]:
 
 def due(log: Log) -> tuple[Due, ...]:
     """Return what the log says has to end, oldest first; what has ended since is in it too."""
-    return tuple(Due(epochs=leaf.due, used=leaf.used) for leaf in leaves(log) if leaf.due)
+    found: list[Due] = []
+    for leaf in leaves(log):
+        found = [replace(one, seen=max(one.seen, leaf.at, key=_moment)) for one in found]
+        if leaf.due:
+            found.append(Due(epochs=leaf.due, used=leaf.used, until=leaf.until, seen=leaf.at))
+    return tuple(found)
+
+
+def _moment(text: str) -> datetime:
+    """Read a time of a leaf; what is none comes before every other."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _sealed(folder: Folder, leaf: events.Leaf, index: int) -> bytes:

@@ -6,12 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from medsnap.commands import _glass
 from medsnap.commands._shared import Io, Result
 from medsnap.errors import Exit
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
     from medsnap.commands._at_rest import LogFound
+    from medsnap.commands._glass import Glass
     from medsnap.vault.check import CheckReport
     from medsnap.vault.check_open import Opened
     from medsnap.vault.reader import Problem
@@ -29,6 +31,7 @@ class Found:
     by: str
     pinned: bool
     plan: Plan | None = None
+    glass: Glass | None = None  # a break-glass that has not ended
     opened: Opened | None = None
 
     @property
@@ -60,6 +63,7 @@ def result(io: Io, found: Found, share: Sample | None) -> Result:
     page: list[Block] = [Line(verdict, Tone.GOOD if good else Tone.BAD), Facts(tuple(facts))]
     if report.waiting:
         page.append(Line(f"{report.waiting} objects wait for the next ingest run to commit them.", Tone.WARN))
+    page += _glass.lines(found.glass)
     page += _moved(io, plan) + _named(problems, report.strays, plan)
     data = {
         "ok": good,
@@ -72,10 +76,12 @@ def result(io: Io, found: Found, share: Sample | None) -> Result:
         "opened": {"photos": opened.photos, "clips": opened.clips, "failed": opened.failed}
         if opened
         else None,
+        "break_glass": found.glass.data if found.glass else None,
         "moved": len(plan.moves) if plan and not io.dry_run else 0,
         "left": list(plan.left) if plan else [],
     }
-    return Result(page=tuple(page), data=data, exit=Exit.OK if good else Exit.INTEGRITY, records="problems")
+    code = Exit.INTEGRITY if not good else Exit.VIOLATION if found.glass and found.glass.over else Exit.OK
+    return Result(page=tuple(page), data=data, exit=code, records="problems")
 
 
 def some(count: int, what: str) -> str:

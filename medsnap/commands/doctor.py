@@ -106,6 +106,7 @@ def _checks(io: Io) -> Iterator[tuple[str, str, str]]:
         ("policy", _policy),
         ("vault", _vault),
         ("ingest host", _host),
+        ("break-glass", _emergency),
         ("log's checkpoint", _witness),
         ("your key", _key),
     )
@@ -180,6 +181,19 @@ def _host(io: Io) -> tuple[str, str]:
     vault_id = directory.load(place).directory.vault
     host = Host.open(io.settings.state / vault_id, place, io.now)
     return f"pinned, may add photos as {host.signer.name}", ""
+
+
+def _emergency(io: Io) -> tuple[str, str]:
+    """Say whether a break-glass is open, or over and not ended."""
+    from medsnap.commands import _glass
+    from medsnap.vault import directory
+
+    place = _place(io)
+    glass = _glass.found(place, directory.load(place).directory, io.now) if place is not None else None
+    if glass is None:
+        return "-" if place is None else "none waits for its end", ""
+    todo = f"{_glass.END}: new keys for {', '.join(glass.groups)}"
+    return f"{'OVERDUE: ' if glass.over else ''}{glass.when}", todo
 
 
 def _witness(io: Io) -> tuple[str, str]:

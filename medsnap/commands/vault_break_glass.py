@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands import _in_force, _noted
+from medsnap.commands import _glass, _in_force, _noted
 from medsnap.commands._photos import PolicyOption, policy_path
 from medsnap.commands._release import nowhere, write_beside
 from medsnap.commands._shared import Io, Result, command
@@ -38,7 +38,7 @@ _SUFFIX = {"image/jpeg": "jpg", "video/quicktime": "mov", "image/x-adobe-dng": "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Glass:
+class _Rules:
     """The policy's rules for this one opening."""
 
     policy: Policy
@@ -84,7 +84,8 @@ def open_(
     """Open one patient's photos in an emergency, with a custodian's key. Off unless the policy allows it.
 
     The policy's break_glass says who may ask, for how long, who is told, and which groups stay shut. The
-    log is told before anything is opened. Afterwards every key that the custodian's file could give has
+    time runs from the first opening; when it is over nothing more is opened before the end. The log is told
+    before anything is opened. Afterwards every key that the custodian's file could give has
     to end: `vault break-glass end`, or the next change of members does it. The word `open` may be left out.
 
     Examples:
@@ -101,7 +102,7 @@ def open_(
     keys = find_keys(io, place, key_file)
     directory = _trusted(io, place, keys)
     with _noted.refused(io, place, directory, [keys], Action.BREAK_GLASS):
-        glass = _glass(io, policy, place, directory, keys)
+        glass = _allowed(io, _rules(io, policy, place, directory, keys), place, directory)
         custodian = load_file(custodian_key, ask=passphrase(io))
         pair = emergency.pair(directory, keys, custodian, open_to=glass.open_to)
     asked = _Asked(vault=place, directory=directory, keys=keys, pair=pair, reason=reason, ticket=ticket)
@@ -154,7 +155,7 @@ def _trusted(io: Io, place: Path, keys: Keys) -> Directory:
     return session.trusted(place, keys, state=io.settings.state, cache=folder)
 
 
-def _glass(io: Io, given: str | None, place: Path, directory: Directory, keys: Keys) -> _Glass:
+def _rules(io: Io, given: str | None, place: Path, directory: Directory, keys: Keys) -> _Rules:
     """Read the rules from the policy in force. Raises KeyRefused where there is no emergency access."""
     from medsnap import policy as policies
     from medsnap.policy.board_words import section
@@ -174,7 +175,7 @@ def _glass(io: Io, given: str | None, place: Path, directory: Directory, keys: K
     lasts = duration(str(said["lasts"])).length
     if lasts is None:
         raise PolicyError("break_glass.lasts is no duration", where=str(path))
-    return _Glass(
+    return _Rules(
         policy=loaded,
         open_to=tuple(said["open_to"]),
         tell=tuple(said["tell"]),
@@ -183,7 +184,20 @@ def _glass(io: Io, given: str | None, place: Path, directory: Directory, keys: K
     )
 
 
-def _tell_log(io: Io, asked: _Asked, glass: _Glass) -> None:
+def _allowed(io: Io, rules: _Rules, vault: Path, directory: Directory) -> _Rules:
+    """Refuse when an earlier one is over and has not ended; within its time a further one is over with it."""
+    open_now = _glass.found(vault, directory, io.now)
+    if open_now is None:
+        return rules
+    if open_now.over:
+        raise KeyRefused(
+            f"an earlier break-glass is {open_now.when} and its keys have not ended",
+            hint="the keeper of the root key ends it first: medsnap vault break-glass end",
+        )
+    return replace(rules, until=min(rules.until, open_now.until or rules.until))
+
+
+def _tell_log(io: Io, asked: _Asked, glass: _Rules) -> None:
     ref, pair = glass.policy.ref, asked.pair
     details = (
         ("reason", asked.reason.strip()),
@@ -195,7 +209,8 @@ def _tell_log(io: Io, asked: _Asked, glass: _Glass) -> None:
     )
     log_event(
         io, asked.vault, asked.directory, asked.keys.signer, Action.BREAK_GLASS,
-        details=tuple(d for d in details if d[1]), due=pair.due(asked.directory),
+        details=tuple(d for d in details if d[1]),
+        due=pair.due(asked.directory, glass.until.isoformat(timespec="seconds")),
     )  # fmt: skip
 
 
@@ -225,7 +240,7 @@ def _suffix(media: str) -> str:
 
 
 def _report(
-    io: Io, asked: _Asked, glass: _Glass, found: Found, files: list[tuple[PhotoRow, str]]
+    io: Io, asked: _Asked, glass: _Rules, found: Found, files: list[tuple[PhotoRow, str]]
 ) -> dict[str, Any]:
     """Say what the key could open and did open, and who is told: no number of the patient in it."""
     directory, pair = asked.directory, asked.pair

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medsnap.commands import _glass
 from medsnap.commands._at_rest import at_rest, look_at_log, pin_of, waiting_here
 from medsnap.commands._check_page import Found, result
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, find_keys, member, record
-from medsnap.errors import KeyRefused, Tampered, UsageError
+from medsnap.errors import KeyRefused, MedsnapError, Tampered, UsageError
 from medsnap.model.event import Action
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def check(
     Without --repair the vault is not changed. --open writes into the audit log that it was done, and
     takes your key. --repair moves what belongs to nothing into tmp/ of the vault, puts back what lies
     there by mistake, and with --open makes your catalogue anew; -n shows what it would do. --ledger takes
-    the file of `vault ledger --save`, for a vault that was restored from an older copy.
+    the file of `vault ledger --save`, for a vault that was restored from an older copy. A break-glass that
+    is over and has not ended makes the exit code 1.
 
     Examples:
 
@@ -64,6 +66,7 @@ def check(
       medsnap vault check --vault /srv/vault --repair -n
     """
     from medsnap.vault import sample as sampling
+    from medsnap.vault.directory import load
 
     place = io.need(vault, "vault", "--vault")
     if seed and not sample:
@@ -86,6 +89,8 @@ def check(
             found.opened = _open(io, target, share, key_file, anew=mending)
         if ledger is not None:
             _compare(target, found, ledger)
+    with contextlib.suppress(MedsnapError):  # what is wrong with directory or log is told already
+        found.glass = _glass.found(place, load(place).directory, io.now)
     return result(io, found, share)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsnap.commands import _member_page
+from medsnap.commands import _glass, _member_page
 from medsnap.commands._directory import (
     RootKeyOption,
     keeper,
-    pending,
     remember,
     seen_directory,
     unconfirmed,
@@ -23,6 +23,7 @@ from medsnap.errors import MedsnapError, UsageError
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
+    from medsnap.commands._glass import Glass
     from medsnap.vault.directory import Directory, Member
     from medsnap.vault.membership import Newcomer
 
@@ -242,22 +243,18 @@ def ls(io: Io, *, vault: VaultOption = None) -> Result:
         page.append(Line("any: the policy's roles do not bind this member, only his key does.", Tone.QUIET))
     if gone:
         page.append(Line(f"Taken out: {', '.join(gone)}.", Tone.QUIET))
-    due = _due(place, directory)
-    if due:
-        page.append(
-            Line(f"A break-glass waits for its end ({', '.join(due)}): vault break-glass end.", Tone.WARN)
-        )
+    glass = _glass_of(place, directory, io.now)
+    page += _glass.lines(glass)
+    due = list(glass.groups) if glass else []
     if not vouched:
         page.append(Line("NOT checked: no root is pinned here and no key file names one.", Tone.WARN))
     data = {"type": "summary", "removed": gone, "checked_by": vouched or None, "due": due}
     return Result(page=tuple(page), data=data | _member_page.state(directory, hosts), records="members")
 
 
-def _due(vault: Path, directory: Directory) -> list[str]:
-    """Name the groups whose keys have to end; nothing where the log cannot be read: others tell that."""
-    from medsnap.vault.due import groups_of
-
+def _glass_of(vault: Path, directory: Directory, now: datetime) -> Glass | None:
+    """Look for a break-glass; nothing where the log cannot be read: others tell that."""
     try:
-        return [name or "the audit log" for name in groups_of(pending(vault, directory))]
+        return _glass.found(vault, directory, now)
     except MedsnapError:
-        return []
+        return None

@@ -50,3 +50,5 @@ class Due:
 
     epochs: tuple[tuple[str, int], ...]  # the auditors' is named ""
     used: str = ""  # a member's name
+    until: str = ""  # RFC 3339: how long it was to last; "" in entries of before
+    seen: str = ""  # the latest time that the log shows after it; not written

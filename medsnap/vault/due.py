@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from medsnap.errors import UsageError
 from medsnap.model.event import Due
@@ -23,6 +24,29 @@ def pending(directory: Directory, told: Iterable[Due]) -> tuple[Due, ...]:
         if epochs:
             found.append(dataclasses.replace(due, epochs=epochs))
     return tuple(found)
+
+
+def ends(dues: Iterable[Due]) -> datetime | None:
+    """Return when the first of them is over; None where one does not say it in time: it is over."""
+    moments = [_time(due.until) for due in dues]
+    return None if None in moments else min(m for m in moments if m is not None)
+
+
+def over(dues: Sequence[Due], now: datetime) -> bool:
+    """Say whether the time of one is past, by the clock or by what the log shows: a clock may be put back."""
+    end = ends(dues) if dues else now
+    if end is None:
+        return True
+    shown = [moment for due in dues if (moment := _time(due.seen)) is not None]
+    return bool(dues) and max((now, *shown)) >= end
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 def groups_of(dues: Iterable[Due]) -> tuple[str, ...]:

@@ -21,12 +21,12 @@ class Pair:
     asker: Member
     custodian: Member
 
-    def due(self, directory: Directory) -> Due:
+    def due(self, directory: Directory, until: str = "") -> Due:
         """Return what has to end: every key that the custodian's file could give to this machine."""
         epochs = [(k.name, k.epoch) for k in directory.compartments if k.name in self.custodian.compartments]
         if self.custodian.auditor:
             epochs.append(("", directory.auditors_epoch))
-        return Due(epochs=tuple(epochs), used=self.custodian.name)
+        return Due(epochs=tuple(epochs), used=self.custodian.name, until=until)
 
 
 def pair(directory: Directory, asker: Keys, custodian: Keys, *, open_to: tuple[str, ...]) -> Pair:

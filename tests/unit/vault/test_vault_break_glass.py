@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 
 from medsnap.audit import store
 from medsnap.commands._vault import log_of
-from medsnap.model.event import Action, AuditEvent
+from medsnap.crypto.note import Signer
+from medsnap.model.event import Action, AuditEvent, Due
 from medsnap.model.study import Patient
 from medsnap.vault import directory, rings
 from medsnap.vault.directory import Directory
@@ -277,5 +279,89 @@ def test_what_is_due_stands_in_the_clear_leaf(made: Shell, tmp_path: Path) -> No
     assert due.used == "custodian"
     assert dict(due.epochs) == {"identifiable": 1, "intimate": 1, "safeguarding": 1}
     leaf = next(entry for entry in log.entries() if b'"due"' in entry)
-    assert set(json.loads(leaf)) == {"v", "t", "commit", "sealed", "due", "used"}
+    assert set(json.loads(leaf)) == {"v", "t", "commit", "sealed", "due", "used", "until"}
     assert b"4711" not in leaf and b"unconscious" not in leaf
+
+
+# ── its time ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _at(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _told(shell: Shell, *dues: Due, at: datetime) -> None:
+    """Put entries into the log as an opening at another time would have written them."""
+    keys = load_file(shell.home / "dr.key")
+    for due in dues:
+        event = AuditEvent(action=Action.BREAK_GLASS, at=_at(at), actor="dr")
+        store.record(
+            log_of(shell.vault, _current(shell)), event, auditors=[_current(shell).auditors],
+            signer=Signer.parse_private(keys.signer), random=os.urandom, due=due,
+        )  # fmt: skip
+
+
+def _due(until: str) -> Due:
+    return Due(epochs=(("identifiable", 1),), used="custodian", until=until)
+
+
+def test_its_time_stands_in_the_clear_leaf_and_a_further_opening_does_not_lengthen_it(made: Shell) -> None:
+    start = datetime.now(UTC)
+    _glass(made, "one")
+    (made.home / "longer.yaml").write_text(POLICY_FOR_ALL + GLASS.replace("4 hours", "9 hours"))
+    code, out, _ = _glass(made, "two", "--format", "json", policy=str(made.home / "longer.yaml"))
+    first, second = store.due(log_of(made.vault, _current(made)))
+    assert first.until == second.until == json.loads(out)["until"]
+    lasts = datetime.fromisoformat(first.until) - start
+    assert timedelta(hours=3.9) < lasts < timedelta(hours=4.1) and code == 66
+
+
+OVER = {
+    "by the clock": [_due(_at(datetime.now(UTC) - timedelta(minutes=1)))],
+    "one of two": [_due("2999-01-01T00:00:00+00:00"), _due(_at(datetime.now(UTC) - timedelta(minutes=1)))],
+    "nobody knows when": [_due("")],
+    "no time": [_due("tomorrow")],
+}
+
+
+@pytest.mark.parametrize("what", OVER)
+def test_when_its_time_is_over_nothing_more_is_opened_before_the_end(made: Shell, what: str) -> None:
+    _ingest(made, os.urandom(900), "identifiable", "4711")
+    _told(made, *OVER[what], at=datetime.now(UTC) - timedelta(hours=5))
+    said = [_glass(made, "out", patient=mrn) for mrn in ("4711", "9999")]
+    assert said[0] == said[1] and said[0][0] == 77
+    assert "have not ended" in " ".join(said[0][2].split()) and not (made.home / "out").exists()
+    [refused, _again] = _events(made)[-2:]
+    assert (refused["action"], refused["actor"]) == ("break-glass", "dr") and refused["outcome"] != "success"
+    code, out, _ = made("vault", "check", "--format", "json")
+    told = json.loads(out)
+    assert code == 1 and told["ok"] and told["break_glass"]["overdue"]
+    assert told["break_glass"]["groups"] == ["identifiable"]
+    assert "A break-glass is over" in " ".join(made("vault", "check")[1].split())
+    state = {c["check"]: c["state"] for c in made.json("doctor")["checks"]}
+    assert state["break-glass"].startswith("OVERDUE: over")
+    assert _end(made, "--keep-custodian")[0] == 0
+    assert _glass(made, "again")[0] == 0, "a new emergency after the end"
+    code, out, _ = made("vault", "check", "--format", "json")
+    assert code == 0 and not json.loads(out)["break_glass"]["overdue"]
+    assert "open until" in {c["check"]: c["state"] for c in made.json("doctor")["checks"]}["break-glass"]
+
+
+def test_a_clock_that_was_put_back_gives_no_more_time(made: Shell) -> None:
+    """What the log shows after the opening counts too: other hosts have clocks of their own."""
+    now = datetime.now(UTC)
+    _told(made, _due(_at(now + timedelta(hours=1))), at=now)
+    assert _glass(made, "one")[0] == 66
+    event = AuditEvent(action=Action.VERIFY, at=_at(now + timedelta(hours=2)), actor="owner")
+    store.record(
+        log_of(made.vault, _current(made)), event, auditors=[_current(made).auditors],
+        signer=Signer.parse_private(load_file(made.key).signer), random=os.urandom,
+    )  # fmt: skip
+    assert _glass(made, "two")[0] == 77
+
+
+def test_without_a_break_glass_nothing_is_said(made: Shell) -> None:
+    code, out, _ = made("vault", "check", "--format", "json")
+    assert code == 0 and json.loads(out)["break_glass"] is None
+    state = {c["check"]: c["state"] for c in made.json("doctor")["checks"]}
+    assert state["break-glass"] == "none waits for its end"
