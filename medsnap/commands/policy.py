@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsnap.commands import _lists, _repeats
+from medsnap.commands import _lists, _repeats, _roles
 from medsnap.commands._photos import DevicesOption
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member
@@ -177,7 +177,7 @@ def explain(
     from medsnap.policy.explain import sentences
 
     with member(io, vault, key_file) as session:
-        role = None if as_ is None else frozenset({as_})
+        role = _roles.asked(session, as_)
         row = session.catalogue.photo(photo, session.roles, role)
         repeats = session.catalogue.repeats(row.seal.object, session.roles, role)
     decision = row.decision

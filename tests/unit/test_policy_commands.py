@@ -20,7 +20,7 @@ from medsnap.model.photo import MediaType, Sha256
 from medsnap.model.record import PhotoRow
 from medsnap.model.seal import Suite
 from medsnap.model.study import Match, MatchState
-from medsnap.vault import host, keys, membership, pins
+from medsnap.vault import host, keys, membership, pins, policies
 from medsnap.vault.create import create
 from medsnap.vault.host import Host
 from medsnap.vault.writer import Writer
@@ -191,3 +191,17 @@ def test_hidden_and_absent_give_the_same_answer(site: Site, capsys: pytest.Captu
     assert seen[0] == seen[1]
     assert seen[0][0] == "66"
     assert call(capsys, "explain", site.open, "--vault", site.vault, "--key-file", site.clerk)[0] == 0
+
+
+def test_explain_as_a_mistyped_role_names_the_roles(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    digest = hashlib.sha256(HOSPITAL.text.encode()).hexdigest()
+    policies.keep(site.vault, digest, HOSPITAL.text.encode())  # as an ingest does
+    own = ("--vault", site.vault, "--key-file", site.owner)
+    told = {call(capsys, "explain", photo, "--as", "clnical-staff", *own) for photo in (site.open, "a" * 26)}
+    ((code, out, err),) = told  # whatever photo is asked for
+    assert (code, out) == (2, "")
+    said = " ".join(err.split())
+    assert "no policy of this vault knows the role 'clnical-staff'; did you mean 'clinical-staff'?" in said
+    assert "name one of: clinical-staff, emergency-physician, medical-illustration," in said
+    assert call(capsys, "explain", site.open, "--as", "clinical-staff", *own)[0] == 0
+    assert call(capsys, "explain", site.hidden, "--as", "clinical-staff", *own)[0] == 66
