@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 6
 _QUOTED = re.compile(r"'[^']*'")
+_FIGURE = re.compile(r"\d+(?:[.,:-]\d+)*")  # a score, an age, a day, a version
 TRAVELS = frozenset(  # what an export can put into FHIR or DICOM; a test asks medsnap.export
     {MediaType.JPEG, MediaType.PNG, MediaType.WEBP, MediaType.HEIC, MediaType.HEIF, MediaType.AVIF}
 )
@@ -166,11 +167,14 @@ def _winner(decision: Decision) -> Reason:
 
 
 def _plain(vote: Vote) -> str:
-    """Keep words without figures, or what one photo's row said: they differ for each photo."""
+    """Keep words without their figures, and without what one photo's row said: both differ for each photo."""
     words = vote.because
+    if vote.path == "detection.suspect_at":
+        named = sorted({part.split(" ", 1)[0].replace("_", " ") for part in words.split("; ")})
+        return f"in doubt: {', '.join(named)}"
     if vote.path.startswith("vocabulary."):
         words = _QUOTED.sub("…", words.partition("; nearest")[0])
-    return "" if any(c.isdigit() for c in words) else words
+    return _FIGURE.sub("…", words)
 
 
 def _wait(count: int) -> str:

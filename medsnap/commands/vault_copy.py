@@ -14,7 +14,7 @@ from medsnap.commands._check_page import media, some
 from medsnap.commands._recovery import SheetOption, read_sheets
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import VaultOption, log_of, passphrase
-from medsnap.errors import Exit, KeyRefused, Tampered, UsageError
+from medsnap.errors import Exit, InputMissing, KeyRefused, Tampered, UsageError
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
@@ -153,6 +153,9 @@ def restore_test(
     from medsnap.vault import check as checking
     from medsnap.vault import directory, trial
 
+    if not copy_.is_dir():
+        hint = "is the disk in its place? medsnap vault copy makes a copy"
+        raise InputMissing("there is no copy here", where=str(copy_), hint=hint)
     signed = directory.load(copy_)
     held = _held(io, copy_, recovery_file, sheet or [])
     verified, by = _root(io, copy_, signed, held)
@@ -201,28 +204,41 @@ def _tried(io: Io, tried: Trial, problems: list[Problem], by: str, size: int) ->
     good, opened = not problems, tried.opened
     for problem in problems:
         io.record({"type": "problem", "where": problem.where, "what": problem.what})
-    verdict = "Every committed photo opens" + (
-        "." if good else f"; {some(len(problems), 'problem')} even so."
-    )
-    if tried.lost:
-        verdict = f"{some(len(tried.lost), 'committed object')} did not open."
     facts = (
-        ("committed", f"{tried.committed} objects"),
+        ("committed", some(tried.committed, "object")),
         ("opened", media(opened.photos, opened.clips)),
+        *((("not tried", some(tried.unnamed, "object")),) if tried.unnamed else ()),
         ("log entries", str(size)),
         ("root key", f"named by {by}"),
     )
-    page: list[Block] = [Line(verdict, Tone.GOOD if good else Tone.BAD), Facts(facts)]
+    whole = good and not tried.unnamed
+    tone = Tone.GOOD if whole else Tone.WARN if good else Tone.BAD
+    page: list[Block] = [Line(_verdict(tried, len(problems)), tone), Facts(facts)]
+    if tried.other_set:
+        groups = ", ".join(tried.other_set)
+        page.append(Line(f"Other sheets open {groups}: give two of that set, too, to try the whole copy."))
     page += _problems(
         problems, "Nothing was changed. Make the copy again (vault copy --reread) and look at the vault."
     )
     data = {
-        "ok": good,
+        "ok": whole,
         "committed": tried.committed,
         "photos": opened.photos,
         "clips": opened.clips,
         "lost": tried.lost,
         "locked": tried.locked,
+        "other_set": tried.other_set,
+        "not_tried": tried.unnamed,
         "log": size,
     }
-    return Result(page=tuple(page), data=data, exit=Exit.OK if good else Exit.INTEGRITY, records="problems")
+    code = Exit.OK if whole else Exit.PARTIAL if good else Exit.INTEGRITY
+    return Result(page=tuple(page), data=data, exit=code, records="problems")
+
+
+def _verdict(tried: Trial, problems: int) -> str:
+    if tried.lost:
+        return f"{some(len(tried.lost), 'committed object')} did not open."
+    groups = " of the other locked groups" if tried.other_set else ""
+    return f"Every committed photo{groups} opens" + (
+        f"; {some(problems, 'problem')} even so." if problems else "."
+    )

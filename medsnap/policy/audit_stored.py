@@ -20,7 +20,7 @@ def scrubbed(case: Case) -> Answer:
         return judge([o.object for o in left], "", f"still hold {said}", todo)
     bad = [p.object for p in case.photos if p.row.state != "done" and p.receipts]
     kept = sum(p.row.state != "done" for p in case.photos)
-    good = f"{len(case.photos) - kept} were scrubbed and read again at intake; {kept} are held as they came"
+    good = f"scrubbed and read again at intake: {len(case.photos) - kept}; held as they came: {kept}"
     return judge(bad, good, "went out without being scrubbed", "recall what was sent, see the receipts")
 
 

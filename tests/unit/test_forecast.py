@@ -15,6 +15,7 @@ from medsnap.commands._main import run
 from medsnap.demo import dump
 from medsnap.demo.dump import DemoDay
 from medsnap.export.prepare import As, Held, Request, answer
+from medsnap.model.decision import Verb, Vote
 from medsnap.model.photo import MediaType
 from tests.helpers import digests
 
@@ -85,6 +86,21 @@ def test_a_policy_without_a_target_of_care_has_no_forecast(
     code, _, err = scan(capsys, day, "--policy", "baseline-1", "--forecast")
     assert code == 2
     assert "nothing to forecast" in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    ("path", "because", "words"),
+    [
+        ("detection.suspect_at", "face 0.41, suspect at 0.20; other_person 0.30, suspect at 0.20",
+         "in doubt: face, other person"),
+        ("devices.managed.seen_within", "last seen 23 days ago", "last seen … days ago"),
+        ("devices.managed.os_at_least", "iOS 17.1.2 is older than 17.6", "iOS … is older than …"),
+        ("sources.messaging_app", "it lies in a folder of WhatsApp", "it lies in a folder of WhatsApp"),
+    ],
+)  # fmt: skip
+def test_words_go_without_what_differs_from_photo_to_photo(path: str, because: str, words: str) -> None:
+    vote = Vote(verb=Verb.QUARANTINE, path=path, where="p.yaml:1", because=because)
+    assert _forecast._plain(vote) == words
 
 
 def test_forecast_and_export_agree_on_what_can_be_written() -> None:

@@ -67,3 +67,11 @@ def test_a_restore_test_with_a_members_key_says_that_no_sheet_was_tried(made: Sh
     assert "no recovery sheet" in " ".join(err.split())
     words = ("vault", "restore-test", made.vault, "--recovery-file", made.home / "recovery.key")
     assert "no recovery sheet" not in made(*words)[2]
+
+
+def test_a_restore_test_of_no_copy_speaks_of_copies(made: Shell) -> None:
+    words = ("vault", "restore-test", made.home / "none", "--recovery-file", made.home / "recovery.key")
+    code, _, err = made(*words)
+    assert code == 66
+    assert "there is no copy here" in err
+    assert "vault init" not in err
