@@ -10,7 +10,7 @@ from medsnap.errors import Tampered
 from medsnap.model.codec import to_json
 from medsnap.model.photo import Kind
 from medsnap.model.repeat import Repeat, Sameness, Shot
-from medsnap.vault.repeats import compare, shot_of
+from medsnap.vault.repeats import compare, facts_of, shot_of
 from medsnap.workers import Limits, Lost, Pool
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class SecondLook:
     def _shot(self, row: PhotoRow) -> Shot:
         name = row.seal.object
         if name not in self._shots:
-            known = shot_of(to_json(row))
+            known = shot_of(facts_of(to_json(row)))
             self._shots[name] = known if known.likeness else replace(known, likeness=self._seen(row) or "")
         return self._shots[name]
 

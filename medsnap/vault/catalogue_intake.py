@@ -12,13 +12,12 @@ from typing import Any, Final
 
 from medsnap.model.codec import CodecError, from_json
 from medsnap.model.record import ADD, CONSENT, HOLD, RELEASE, ReceiptRow
-from medsnap.model.repeat import Shot
 from medsnap.vault import catalogue_sights as sights
 from medsnap.vault import consents, decisions, holds
 from medsnap.vault.catalogue_order import Key, Order, key_of
 from medsnap.vault.catalogue_store import Store
 from medsnap.vault.entries import Entry, entry_of, labels
-from medsnap.vault.repeats import shot_of
+from medsnap.vault.repeats import Facts, facts_of
 
 BLOCK: Final = 16  # whole rows that are compressed together: they repeat each other
 SEGMENT: Final = 20_000  # photos in one transaction
@@ -38,7 +37,7 @@ class Intake:
         self._blocks = counts.get("blocks", 0)
         self._segments = counts.get("segments", 0)
         self._later = counts.get("later", 0)
-        self._fresh: list[tuple[int, Entry, bytes, Shot]] = []
+        self._fresh: list[tuple[int, Entry, bytes, Facts]] = []
         self._before = self._state()
 
     def _state(self) -> dict[str, int]:
@@ -99,13 +98,13 @@ class Intake:
                 "block", [(self._blocks, zlib.compress(b"\n".join(r for _, _, r, _ in part), 1))]
             )
             sights.write(self._store, self._blocks, (raw for _, _, raw, _ in part))
-            kin.write(self._store, self._blocks, (shot for _, _, _, shot in part))
+            kin.write(self._store, self._blocks, [facts for _, _, _, facts in part])
             cells += [(n, pack(e, self._blocks, slot)) for slot, (n, e, _, _) in enumerate(part)]
         self._store.write("photo", cells)
         if fresh:
             self._post(fresh)
             self._order.insert([key_of(entry, n) for n, entry, _, _ in fresh])
-            kin.relate(self._store, [(n, shot) for n, _, _, shot in fresh])
+            kin.relate(self._store, [(n, facts) for n, _, _, facts in fresh])
         self._store.write_head(COUNTS, json.dumps(self._state()).encode())
 
     def _photo(self, compartment: str, event: dict[str, Any], raw: bytes) -> str:
@@ -116,7 +115,7 @@ class Intake:
         if not self._store.db.execute("INSERT OR IGNORE INTO name VALUES (?, ?)", (tag, number)).rowcount:
             return ""
         self.photos = number
-        self._fresh.append((number, entry, raw, shot_of(event)))
+        self._fresh.append((number, entry, raw, facts_of(event)))
         if self._later and self._waits(tag):
             return self._settle(entry.object)
         return ""
@@ -143,7 +142,7 @@ class Intake:
             self._write_posting(self._store.tag("verb", settled.entry.verb), [settled.number])
         return settled.problem
 
-    def _post(self, fresh: list[tuple[int, Entry, bytes, Shot]]) -> None:
+    def _post(self, fresh: list[tuple[int, Entry, bytes, Facts]]) -> None:
         """Write which photos bear a label, for each label of this segment."""
         lists: dict[tuple[str, str], list[int]] = {}
         for n, entry, _, _ in fresh:

@@ -8,9 +8,9 @@ picture among the photos of one patient, only when somebody asks for one photo.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from medsnap.model.decision import Verb
 from medsnap.model.photo import ObjectId
@@ -19,7 +19,7 @@ from medsnap.vault import catalogue_search as searching
 from medsnap.vault.catalogue_intake import unpack
 from medsnap.vault.catalogue_store import Store
 from medsnap.vault.entries import Entry, Filters
-from medsnap.vault.repeats import compare, keys
+from medsnap.vault.repeats import Facts, compare, keys, shot_of
 
 MOST: Final = 64  # photos of one tag that are compared: a clock that stands still tells no shots apart
 MOST_OF_PATIENT: Final = 2_000
@@ -29,19 +29,19 @@ WAITS: Final = (str(Verb.QUARANTINE), str(Verb.SAFEGUARD))  # a person has to lo
 Link: TypeAlias = tuple[int, Comparison]
 
 
-def write(store: Store, block: int, shots: Iterable[Shot]) -> None:
+def write(store: Store, block: int, facts: Sequence[Facts]) -> None:
     """Keep what the photos of a block are known by."""
-    store.write("shot", [(block, json.dumps([_packed(s) for s in shots], separators=(",", ":")).encode())])
+    store.write("shot", [(block, json.dumps(facts, separators=(",", ":")).encode())])
 
 
-def relate(store: Store, fresh: Sequence[tuple[int, Shot]]) -> None:
+def relate(store: Store, fresh: Sequence[tuple[int, Facts]]) -> None:
     """Find what the new photos, already written, repeat of those before them and of each other."""
-    tags = sorted((store.tag(*key)[:_TAG], n) for n, shot in fresh for key in keys(shot))
+    tags = sorted((store.tag(*key)[:_TAG], n) for n, facts in fresh for key in keys(facts))
     before = store.db.total_changes
     store.db.executemany("INSERT OR IGNORE INTO kin VALUES (?, ?, NULL)", tags)
     if store.db.total_changes - before == len(tags):
         return  # nothing is shared: the ordinary night
-    known = dict(fresh)
+    known: dict[int, Shot] = {}
     for n, m in sorted({pair for tag, k in tags for pair in _joined(store, tag, k)}):
         for k in (n, m):
             if k not in known:
@@ -159,25 +159,4 @@ def _pictured(store: Store, n: int, entry: Entry, known: set[int]) -> Iterator[L
 
 def _shot(store: Store, n: int) -> Shot:
     _, block, slot = unpack(store.read("photo", n))
-    return _unpacked(json.loads(store.read("shot", block))[slot])
-
-
-def _packed(shot: Shot) -> list[Any]:
-    return [shot.source, shot.plaintext, shot.pixels, shot.likeness, shot.tiny, shot.camera, shot.moment,
-            shot.subsecond, shot.offset, shot.patient]  # fmt: skip
-
-
-def _unpacked(kept: list[Any]) -> Shot:
-    source, plaintext, pixels, likeness, tiny, camera, moment, subsecond, offset, patient = kept
-    return Shot(
-        source=source,
-        plaintext=plaintext,
-        pixels=pixels,
-        likeness=likeness,
-        tiny=tiny,
-        camera=camera,
-        moment=moment,
-        subsecond=subsecond,
-        offset=offset,
-        patient=tuple(patient) if patient else None,
-    )
+    return shot_of(json.loads(store.read("shot", block))[slot])

@@ -198,7 +198,10 @@ def _text(parent: Mapping[str, Any], name: str) -> str:
 
 
 def _said(parent: Mapping[str, Any], name: str) -> str | None:
-    return None if parent.get(name) is None else _text(parent, name)
+    value = parent.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise CodecError(name, "needs text")
 
 
 def _number(parent: Mapping[str, Any], name: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from medsnap.model.likeness import distance
 from medsnap.model.repeat import Comparison, Sameness, Shot
@@ -19,6 +19,9 @@ LIKE: Final = 32
 CLOSE: Final = 12  # alone it says something only this near
 SMALLEST: Final = 64  # pixels, short side
 _FINE: Final = re.compile(r"\d{2,9}")  # tenths of a second do not tell a burst apart
+_DIGITS: Final = 32  # of a digest: 128 bits are enough to know a photo again
+_NOTHING: Final[Mapping[str, Any]] = {}
+Facts: TypeAlias = list[Any]  # of one photo, in the order of `facts_of`
 _DIFFERENT: Final = Comparison(Sameness.DIFFERENT)
 
 
@@ -37,13 +40,13 @@ def compare(one: Shot, other: Shot) -> Comparison:
 
 
 def _compared(one: Shot, other: Shot) -> Comparison:
-    if one.source == other.source:
+    if one.source and one.source == other.source:
         return Comparison(Sameness.BYTES, ("the same file came twice",))
     if _apart(one, other):
         return _DIFFERENT
     if one.tiny or other.tiny:
         return _DIFFERENT  # an icon, a blank: equal by chance, and no camera makes them
-    if one.plaintext == other.plaintext:
+    if one.plaintext and one.plaintext == other.plaintext:
         return Comparison(Sameness.BYTES, ("the files differ only in what was removed from them",))
     if one.pixels and one.pixels == other.pixels:
         return Comparison(Sameness.SHOT, ("every pixel is the same",))
@@ -106,41 +109,57 @@ def _agree(a: str, b: str) -> bool:
     return a[:length] == b[:length]
 
 
-def keys(shot: Shot) -> Iterator[tuple[str, str]]:
+def keys(facts: Facts) -> Iterator[tuple[str, str]]:
     """Name what two photos have in common when they are to be compared: (kind, value), two of a photo."""
-    if shot.moment:
-        yield "moment", f"{shot.camera}\n{shot.moment}"
+    source, plaintext, make, model, moment = facts[0], facts[1], facts[6], facts[7], facts[8]
+    if isinstance(moment, str) and moment:
+        yield "moment", f"{make}\n{model}\n{moment}"
     else:
-        yield "source", shot.source
-    yield "plaintext", shot.plaintext
+        yield "source", f"{source}"
+    yield "plaintext", f"{plaintext}"
 
 
-def shot_of(event: Mapping[str, Any]) -> Shot:
-    """Take from a photo.add event what its shot is known by; what does not fit counts as not known."""
-    capture = _part(event, "capture")
-    make, model = _text(capture, "make"), _text(capture, "model")
-    patient = _part(_part(event, "match"), "patient")
-    number = _text(patient, "mrn")
-    sizes = [side for name in ("width", "height") if isinstance(side := event.get(name), int)]
+def facts_of(event: Mapping[str, Any]) -> Facts:
+    """Take from a photo.add event what its shot is known by, unread: a million are taken in at once."""
+    capture, seal = event.get("capture") or _NOTHING, event["seal"]
+    match = event["match"]
+    patient = match.get("patient") or _NOTHING
+    return [
+        event["source_sha256"][:_DIGITS],
+        _text(seal.get("plaintext"))[:_DIGITS],
+        event.get("pixels"),
+        event.get("likeness"),
+        event.get("width"),
+        event.get("height"),
+        capture.get("make"),
+        capture.get("model"),
+        capture.get("captured_at"),
+        capture.get("subsecond"),
+        capture.get("offset"),
+        patient.get("issuer"),
+        patient.get("mrn"),
+    ]
+
+
+def shot_of(facts: Facts) -> Shot:
+    """Read what `facts_of` took; what does not fit counts as not known."""
+    source, plaintext, pixels, likeness, width, height, make, model, moment, *rest = facts
+    subsecond, offset, issuer, number = rest
+    sizes = [side for side in (width, height) if isinstance(side, int)]
+    camera = (_text(make), _text(model))
     return Shot(
-        source=_text(event, "source_sha256"),
-        plaintext=_text(_part(event, "seal"), "plaintext"),
-        pixels=_text(event, "pixels"),
-        likeness=_text(event, "likeness"),
+        source=_text(source),
+        plaintext=_text(plaintext),
+        pixels=_text(pixels),
+        likeness=_text(likeness),
         tiny=bool(sizes) and min(sizes) < SMALLEST,
-        camera=f"{make}\n{model}".casefold() if make or model else "",
-        moment=_text(capture, "captured_at"),
-        subsecond=_text(capture, "subsecond"),
-        offset=_text(capture, "offset"),
-        patient=(_text(patient, "issuer"), number) if number else None,
+        camera="\n".join(camera) if any(camera) else "",
+        moment=_text(moment),
+        subsecond=_text(subsecond),
+        offset=_text(offset),
+        patient=(_text(issuer), _text(number)) if number else None,
     )
 
 
-def _part(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = parent.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _text(parent: Mapping[str, Any], name: str) -> str:
-    found = parent.get(name)
+def _text(found: object) -> str:
     return found if isinstance(found, str) else ""
