@@ -18,7 +18,9 @@ class Trial:
 
     committed: int
     opened: Opened
-    locked: tuple[str, ...]  # groups that these keys do not open
+    locked: tuple[str, ...]  # groups that these keys should open and do not
+    other_set: tuple[str, ...]  # groups that only the set of sheets which is not here opens
+    unnamed: int  # committed objects without a record that may lie in those
     lost: tuple[ObjectId, ...]
 
     @property
@@ -41,15 +43,34 @@ def trial(
 ) -> Trial:
     """Open every committed photo and clip with `identities`, whoever made them; write nothing.
 
-    They are meant to open all locked groups: what does not open is a problem. `order` are the
-    commits of the log. Raises nothing for what is in the vault.
+    They are meant to open all locked groups but those of the other set, where they are the sheets of
+    one: what else does not open is a problem. `order` are the commits of the log. Raises nothing for
+    what is in the vault.
     """
     reader = Reader(vault, directory, identities, order=order)
     committed = {o.object for signed in reader.commits() for o in signed.commit.objects} - reader.ledger.gone
     opened = open_all(reader)
+    shut = tuple(k.name for k in directory.compartments if k.name not in reader.compartments)
+    other = tuple(name for name in shut if name in _of_other_set(directory, identities))
+    unnamed = committed - opened.named
     return Trial(
         committed=len(committed),
         opened=opened,
-        locked=tuple(k.name for k in directory.compartments if k.name not in reader.compartments),
-        lost=tuple(sorted((committed - opened.named) | set(opened.failed))),
+        locked=tuple(name for name in shut if name not in other),
+        other_set=other,
+        unnamed=len(unnamed) if other else 0,
+        lost=tuple(sorted((set() if other else unnamed) | set(opened.failed))),
     )
+
+
+def _of_other_set(directory: Directory, identities: Sequence[str]) -> frozenset[str]:
+    """Name the groups of the set that is not here, where the other one is."""
+    from medsnap.crypto.age import recipient_of
+
+    held = {recipient_of(identity) for identity in identities}
+    general, closed = directory.recovery in held, directory.recovery_closed in held
+    if general and not closed:
+        return frozenset(directory.closed)
+    if closed and not general:
+        return frozenset(k.name for k in directory.compartments) - set(directory.closed)
+    return frozenset()

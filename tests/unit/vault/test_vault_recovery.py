@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -340,3 +341,25 @@ def test_a_renewal_that_fails_leaves_no_sheets(made: Shell) -> None:
         assert (
             made("vault", "recovery", "renew", *wrong, "-o", made.home / "n", "--root-key-file", root)[0] == 2
         )
+
+
+def test_a_copy_that_was_tried_with_one_set_is_not_called_broken(made: Shell, photos: list[bytes]) -> None:
+    _ingest(made, photos[3], "general")
+    _ingest(made, photos[4], "safeguarding")
+    assert made("vault", "copy", made.home / "copy")[0] == 0
+
+    def tried(*sets: str) -> tuple[int, Any]:
+        files = [file for kind in sets for file in paper(made, kind, 1, 2)]
+        words = ["vault", "restore-test", made.home / "copy"]
+        code, out, _ = made(*words, *(w for f in files for w in ("--sheet", f)), "--format", "json")
+        return code, json.loads(out)
+
+    code, told = tried("recovery")
+    assert (code, told["ok"], told["photos"], told["not_tried"]) == (3, False, 1, 1)
+    assert (told["other_set"], told["locked"], told["lost"]) == (["safeguarding"], [], [])
+    code, told = tried("recovery-closed")
+    assert (code, told["photos"], told["not_tried"], len(told["other_set"])) == (3, 1, 1, 3)
+    code, told = tried("recovery", "recovery-closed")
+    assert (code, told["ok"], told["photos"], told["not_tried"], told["other_set"]) == (0, True, 2, 0, [])
+    next((made.home / "copy" / "objects").rglob("??????????????????????????")).unlink()
+    assert tried("recovery")[0] == 4
