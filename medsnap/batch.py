@@ -89,7 +89,7 @@ def _late_visits(dump: Iterable[Candidate], pool: ExaminerPool, rules: Rules) ->
     visits: dict[tuple[str, ...], list[Judged]] = {}
     for place, (candidate, seen) in enumerate(pool.map(dump)):
         judged = _settled(rules, candidate, seen)
-        key = _visit(judged.settled.match) if judged.settled else ()
+        key = judged.settled.match.of_visit if judged.settled else ()
         visits.setdefault(key or (str(place),), []).append(judged)
     for visit in visits.values():
         yield from _together(visit, rules)
@@ -133,12 +133,7 @@ def visit_of(rules: Rules, candidate: Candidate) -> tuple[str, ...]:
     if rules.manifest is None or not any(rule.whole_study for rule in rules.policy.rules):
         return ()
     matched = rules.manifest.match(candidate.source.relative.reveal(), Sha256(""), CaptureFacts())
-    return _visit(matched)
-
-
-def _visit(matched: Match) -> tuple[str, ...]:
-    number = matched.visit.encounter or matched.visit.accession
-    return (matched.patient.issuer, matched.patient.mrn, number) if matched.patient and number else ()
+    return matched.of_visit
 
 
 def by_visit(candidates: Iterable[Candidate], rules: Rules) -> list[Candidate]:

@@ -65,7 +65,8 @@ def apply(
 ) -> Result:
     """Decide sealed photos again under a new policy, and record what tightens.
 
-    What would open is only listed, unless --open is given by somebody who may. Photos that belong
+    Photos of one visit that came in different nights follow each other here, as far as your key opens
+    them. What would open is only listed, unless --open is given by somebody who may. Photos that belong
     into another locked group are listed: recording that moves nothing. Exit 3 when something is left.
 
     Examples:
@@ -101,16 +102,31 @@ def apply(
 
 
 def _plan(io: Io, session: Session, policy: Policy) -> _Plan:
-    from medsnap.policy.impact import Move, effect, redecided
+    from medsnap.policy.impact import Move, OfVisit, effect, redecided, studies
 
     plan = _Plan()
     sightings = {s.object: s for s in session.catalogue.sightings()}
-    for row in session.catalogue.photos(session.known):
+    rows = session.catalogue.photos(session.known)
+    study = studies(
+        policy,
+        (
+            OfVisit(
+                object=row.seal.object,
+                visit=row.match.of_visit,
+                evidence=row.evidence,
+                study=sightings[row.seal.object].study,
+            )
+            for row in rows
+            if row.evidence is not None
+        ),
+        io.now,
+    )
+    for row in rows:
         if row.evidence is None:
             plan.unknown += 1
             continue
         before = row.decision
-        after = redecided(policy, row.evidence, sightings[row.seal.object].study, io.now)
+        after = redecided(policy, row.evidence, study[row.seal.object], io.now)
         move = effect(policy, policy, before, after).move
         again = _Again(
             object=row.seal.object,

@@ -62,6 +62,12 @@ class Match:
     listed: bool = False  # a manifest row named it
     manifest: str | None = None  # sha256 of the manifest file
 
+    @property
+    def of_visit(self) -> tuple[str, ...]:
+        """Name the visit: issuer, patient number, and encounter or accession; () when one is missing."""
+        number = self.visit.encounter or self.visit.accession
+        return (self.patient.issuer, self.patient.mrn, number) if self.patient and number else ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:

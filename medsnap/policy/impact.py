@@ -15,7 +15,7 @@ from typing import Final
 from medsnap.model.codec import from_json
 from medsnap.model.decision import OF_VISIT, Decision, Evidence, Verb, Vote
 from medsnap.policy.alike import Alike
-from medsnap.policy.engine import decide
+from medsnap.policy.engine import decide, study_votes
 from medsnap.policy.nouns import Policy
 
 _LATER: Final = frozenset({Verb.QUARANTINE})
@@ -65,6 +65,37 @@ def carried(policy: Policy, paths: Iterable[str]) -> tuple[Vote, ...]:
 def redecided(policy: Policy, evidence: Evidence, study: Iterable[str], now: datetime) -> Decision:
     """Decide a photo again, with what its study said."""
     return decide(policy, evidence, now, study=carried(policy, study))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfVisit:
+    """A photo among those of its visit; `visit` is () where nobody said which it is."""
+
+    object: str
+    visit: tuple[str, ...]
+    evidence: Evidence
+    study: tuple[str, ...] = ()  # rules of other photos that its record already carries
+
+
+def studies(policy: Policy, photos: Iterable[OfVisit], now: datetime) -> dict[str, tuple[str, ...]]:
+    """Name, for each photo, the rules that other photos of its visit put on it (M17).
+
+    A visit's photos come in several nights and from several devices: whoever knows two of them can
+    tell what the one says of the other, and a vote once recorded stays.
+    """
+    known = list(photos)
+    spread = any(rule.whole_study for rule in policy.rules)
+    cast: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for photo in known:
+        if spread and photo.visit:
+            votes = study_votes(policy, decide(policy, photo.evidence, now))
+            cast.setdefault(photo.visit, []).extend((photo.object, vote.path) for vote in votes)
+    return {
+        photo.object: tuple(
+            sorted({*photo.study, *(path for by, path in cast.get(photo.visit, ()) if by != photo.object)})
+        )
+        for photo in known
+    }
 
 
 def effect(old: Policy, new: Policy, before: Decision, after: Decision) -> Effect:

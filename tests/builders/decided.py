@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from medsnap.vault.directory import Directory
 from medsnap.vault.ids import random_id
 from medsnap.vault.objects import ObjectDigests
 from tests.builders.policy import HOSPITAL, NOW
+
+UNMATCHED = Match(state=MatchState.UNMATCHED)
 
 
 @dataclass(slots=True)
@@ -52,9 +54,10 @@ class Decided:
         keep: bool = True,
         begins: str = "",
         decide: Callable[[Policy, Evidence, datetime], Decision] = policy.decide,
+        match: Match = UNMATCHED,
     ) -> Sequence[str]:
         """Commit photos with this evidence as the ingest host would."""
-        rows = [self._row(e, decide(rules, e, now), keep, begins) for e in evidence]
+        rows = [self._row(e, decide(rules, e, now), keep, begins, match) for e in evidence]
         lines: dict[str, list[bytes]] = {}
         for row in rows:
             lines.setdefault(row.decision.compartment, []).append(canonical(row))
@@ -73,7 +76,7 @@ class Decided:
         self.ids += made
         return made
 
-    def _row(self, evidence: Evidence, decision: Decision, keep: bool, begins: str) -> PhotoRow:
+    def _row(self, evidence: Evidence, decision: Decision, keep: bool, begins: str, match: Match) -> PhotoRow:
         name = ObjectId(begins + random_id(self.dice)[len(begins) :])
         digest = Sha256(hashlib.sha256(name.encode()).hexdigest())
         seal = Seal(
@@ -94,7 +97,7 @@ class Decided:
             media=MediaType.JPEG,
             at=decision.at,
             decision=decision,
-            match=Match(state=MatchState.UNMATCHED, description=evidence.description),
+            match=replace(match, description=evidence.description),
             device=evidence.device,
             signs=evidence.signs,
             evidence=evidence if keep else None,
