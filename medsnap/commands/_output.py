@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-from medsnap.errors import IoFailed
+from medsnap.errors import IoFailed, UsageError
 
 
 class OutputLost(IoFailed):
@@ -53,3 +54,15 @@ def mute() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+
+def no_dash(output: Path | None, given: Mapping[str, object]) -> None:
+    """Refuse '-', which other programs take for standard output: here it would be a file of that name.
+
+    Lists of paths may hold one (`scrub -` reads names from stdin). Raises UsageError.
+    """
+    dash = Path("-")
+    if output == dash:
+        raise UsageError("'-' is no file", hint="leave -o out: the result goes to stdout")
+    if dash in given.values():
+        raise UsageError("'-' is no file", hint="name a file: photos and keys go through files only")

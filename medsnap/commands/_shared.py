@@ -22,7 +22,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from medsnap import config
-from medsnap.commands._output import OutputLost, mute, say, written
+from medsnap.commands._output import OutputLost, mute, no_dash, say, written
 from medsnap.errors import CannotCreate, Exit, InputMissing, IoFailed, MedsnapError, UsageError
 from medsnap.platform import write_durably
 from medsnap.report import machine
@@ -247,6 +247,7 @@ def _run(function: Callable[..., Result], given: dict[str, Any], shared: dict[st
             vault=given.get("vault"),
             settings=config.load(os.environ, home(os.environ), shared["config_file"]),
         )
+        no_dash(io.output, given)
         writable(io.output)
         result = function(io, **given)
         _write(io, result)

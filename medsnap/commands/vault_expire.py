@@ -81,7 +81,7 @@ def expire(
                 carry_out(io, session, chosen, WriterVerb.EXPIRE, details)
     if plan is not None:
         _write(plan, made)
-    return _result(io, made, plan, applied=given is not None)
+    return _result(io, made, plan, policy or "", applied=given is not None)
 
 
 def _governing(io: Io, session: Session, file: Path) -> Policy:
@@ -174,7 +174,7 @@ def _write(path: Path, plan: Plan) -> None:
     write_durably(path, text.encode() + b"\n", mode=0o600)
 
 
-def _result(io: Io, plan: Plan, path: Path | None, *, applied: bool) -> Result:
+def _result(io: Io, plan: Plan, path: Path | None, policy: str, *, applied: bool) -> Result:
     gone = applied and not io.dry_run
     for due in plan.due:
         state = "expired" if gone else "due"
@@ -184,7 +184,8 @@ def _result(io: Io, plan: Plan, path: Path | None, *, applied: bool) -> Result:
             io.record({"type": "photo", "object": one, "state": "kept", "why": why})
     count = len(plan.due)
     some = f"{count} photo{'' if count == 1 else 's'}"
-    head = f"{some} expired and gone." if gone else f"{some} kept no longer by {plan.policy} {plan.version}."
+    by = f"the policy {plan.policy} {plan.version}"
+    head = f"{some} expired and gone." if gone else f"{some} past the time that {by} keeps them."
     rows = tuple((str(len(ids)), why) for why, ids in plan.kept.items())
     page: list[Block] = [
         Line(head, Tone.GOOD),
@@ -193,7 +194,10 @@ def _result(io: Io, plan: Plan, path: Path | None, *, applied: bool) -> Result:
         ),
     ]
     if path is not None:
-        page.append(Line(f"The plan lies in {path}: read it, then: medsnap vault expire --apply {path}"))
+        again = f"--policy {policy} " if policy else ""
+        page.append(
+            Line(f"The plan lies in {path}: read it, then: medsnap vault expire {again}--apply {path}")
+        )
     if gone and count:
         page += [Line(), *(Line(text, Tone.QUIET) for text in AFTER)]
     kept = {why: len(ids) for why, ids in plan.kept.items()}

@@ -230,7 +230,9 @@ def load(vault: Path) -> SignedDirectory:
         data = read_limited(vault / FILE, MAX_NOTE)
     except InputMissing:
         raise InputMissing(
-            "there is no medsnap vault here", where=str(vault), hint="make one: medsnap vault init --vault …"
+            "there is no medsnap vault here",
+            where=str(vault),
+            hint="is the path right, and the disk in its place? medsnap vault init makes a new one",
         ) from None
     try:
         return SignedDirectory(data=data, directory=parse(data))

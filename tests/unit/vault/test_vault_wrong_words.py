@@ -75,3 +75,17 @@ def test_a_restore_test_of_no_copy_speaks_of_copies(made: Shell) -> None:
     assert code == 66
     assert "there is no copy here" in err
     assert "vault init" not in err
+
+
+def test_a_dash_is_no_file(made: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(made.home)
+    (one,) = _ingest(made, (b"photo", "general"))
+    for words in (
+        ("vault", "open", one, "-o", "-", "--key-file", made.key),
+        ("vault", "ls", "-o", "-", "--key-file", made.key),
+        ("audit", "checkpoint", "-o", "-"),
+        ("vault", "copy", "-"),
+    ):
+        code, _, err = made(*words)
+        assert code == 2 and "'-' is no file" in err, words
+    assert not (made.home / "-").exists()
