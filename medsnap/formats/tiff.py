@@ -17,7 +17,7 @@ MAX_PER_DIRECTORY = 2000
 MAX_VALUES = 64 << 10  # bytes of values beyond twice the payload: overlapping values are an attack
 
 ORIENTATION = 0x0112
-_SIZES = {
+SIZES = {  # bytes of one value, by the type of a field
     1: 1,
     2: 1,
     3: 2,
@@ -58,7 +58,7 @@ class Entry:
         """Return the values as integers, () for a type that has none (at most 4096)."""
         if self.type not in _INTEGERS:
             return ()
-        size = _SIZES[self.type]
+        size = SIZES[self.type]
         stop = min(len(self.value) - size + 1, 4096 * size)
         return tuple(self._integer(at, size) for at in range(0, stop, size))
 
@@ -183,7 +183,7 @@ class _Reader:
         if at + self.row.size > len(self.view):
             return None
         tag, kind, count = self.row.unpack_from(self.view, at)
-        size = _SIZES.get(kind, 1) * count
+        size = SIZES.get(kind, 1) * count
         place = at + 4 + self.word
         start = place if size <= self.word else self.number(place, self.word)
         if start is None or size > self.budget or start + size > len(self.view):

@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from medsnap.errors import Malformed, TooLarge
+from medsnap.formats.tiff import SIZES
 from medsnap.model.rewrite import Buffer
 
 MAX_DIRECTORIES = 4096
@@ -16,24 +17,6 @@ MAX_FIELDS = 2000  # of one directory
 MAX_COUNT = 1 << 20  # values of one field that are read as numbers
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 2, 3, 4, 5, 7, 16
-SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
 _INTEGERS = frozenset({1, 3, 4, 13, 16, 18})
 
 

@@ -89,7 +89,7 @@ def _select(data: Buffer, view: View, out: Assembly) -> list[tuple[str, Tags]]:
 def check_values(directory: Directory) -> None:
     """Refuse a directory with a value outside the file: some readers stop there, others go on."""
     for field in directory.fields:
-        if not field.whole and field.type in tiff_file.SIZES:
+        if not field.whole and field.type in tolerant.SIZES:
             raise Malformed("a value lies outside the file", where=tiff_file.where(field))
 
 

@@ -13,6 +13,20 @@ from medsnap.model.finding import Detector, Reading, State, Statement
 from medsnap.model.study import Description
 from medsnap.policy import Policy
 
+SMALL = """\
+medsnap: 1
+policy: small
+version: 1
+in_force: {from: 2026-01-01, until: 2036-12-31}
+governance: {body: Board, seats: {clinical: [a.one], it: [b.two], ehr: [c.three], executive: [d.four]}}
+departments: {ward: [a.one]}
+compartments:
+  general:      {open_to: [staff]}
+  identifiable: {open_to: [desk]}
+  intimate:     {open_to: [desk]}
+  safeguarding: {open_to: [lead]}
+review: {by: [desk]}
+"""
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 HOSPITAL = policy.load(policy.packaged("hospital"))
 CLINIC = policy.load(policy.packaged("little-clinic"))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from medsnap.errors import MedsnapError
-from medsnap.formats.sniff import sniff
 from medsnap.model.photo import MediaType
-from medsnap.scrub import clean, scrub
+from medsnap.scrub import scrub
+from tests.scrubbing import corpus_scrubbed, verdicts
 
 _MINE = {  # clean at least
     MediaType.JPEG: 59,
@@ -30,16 +26,7 @@ pytestmark = pytest.mark.interop
 def scrubbed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Copies of the corpus' photos of these formats, and what the scrub made of them."""
     source, target = tmp_path_factory.mktemp("in"), tmp_path_factory.mktemp("out")
-    for path in sorted((corpus / "photos").iterdir()):
-        data = path.read_bytes()
-        if sniff(data) not in _MINE:
-            continue
-        (source / path.name).write_bytes(data)
-        try:
-            done = clean(data)
-        except MedsnapError:
-            continue
-        (target / path.name).write_bytes(done.data(data))
+    corpus_scrubbed(corpus, _MINE, source, target)
     return source, target
 
 
@@ -47,15 +34,12 @@ def test_the_oracle_finds_nothing(
     scrubbed: tuple[Path, Path], checkers: Path, tool: Callable[[str], str], tmp_path: Path
 ) -> None:
     tool("exiftool")
-    records = tmp_path / "records.jsonl"
-    oracle = [sys.executable, str(checkers / "scrub_oracle.py"), *map(str, scrubbed)]
-    subprocess.run([*oracle, "--json", str(records), "--summary-only"], check=False, capture_output=True)
-    verdicts = [json.loads(line) for line in records.read_text().splitlines()]
-    wrong = [(v["file"], v["reasons"]) for v in verdicts if not v["pass_strict"] and not v.get("missing")]
+    judged = verdicts(checkers / "scrub_oracle.py", *scrubbed, tmp_path / "records.jsonl")
+    wrong = [(v["file"], v["reasons"]) for v in judged if not v["pass_strict"] and not v.get("missing")]
     assert wrong == []
     for media, least in _MINE.items():
         name = media.value.removeprefix("image/")
-        clean_ones = [v for v in verdicts if v["format"] == name and v["pass_strict"]]
+        clean_ones = [v for v in judged if v["format"] == name and v["pass_strict"]]
         assert len(clean_ones) >= least
 
 

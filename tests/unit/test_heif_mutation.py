@@ -15,6 +15,7 @@ from medsnap.scrub.core import ScrubKeep
 from medsnap.scrub.heif import plan
 from medsnap.scrub.second.heif import account
 from tests.builders import heif as make
+from tests.builders.edits import Edit, edited, edits
 from tests.builders.heif import Heif, Part
 
 SLOW = 1.0  # CPU seconds for a file of one kilobyte, on a loaded machine
@@ -70,34 +71,10 @@ def test_seeds_are_scrubbed() -> None:
     assert all(check(data) for data in seeds())
 
 
-edits = st.lists(
-    st.tuples(
-        st.integers(0, 1 << 16),
-        st.sampled_from(("flip", "set", "cut", "add", "copy")),
-        st.binary(max_size=12),
-    ),
-    min_size=1,
-    max_size=6,
-)
-
-
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.integers(0, 4), edits)
-def test_mutations(which: int, changes: list[tuple[int, str, bytes]]) -> None:
-    data = bytearray(seeds()[which])
-    for place, how, value in changes:
-        at = place % max(len(data), 1)
-        if how == "flip" and data:
-            data[at] ^= 1 << place % 8
-        elif how == "set":
-            data[at : at + len(value)] = value
-        elif how == "cut":
-            del data[at : at + 1 + len(value)]
-        elif how == "add":
-            data[at:at] = value
-        else:
-            data[at:at] = data[at : at + 24]
-    check(bytes(data))
+@given(st.integers(0, 4), edits(most=6))
+def test_mutations(which: int, changes: list[Edit]) -> None:
+    check(edited(seeds()[which], changes))
 
 
 @settings(max_examples=300, deadline=None)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pytest
 
 from medsnap.intake.unlink import PRIVATE, Known, Stays, supported, tidy, unlink
+from tests.strikes import arm
 
 pytestmark = pytest.mark.skipif(not supported(), reason="works by the handles of folders")
 PHOTO = b"a photo" * 1000
@@ -163,7 +163,7 @@ def test_killed_at_any_step_the_photo_is_whole_or_gone_and_the_next_run_ends_it(
         seen = known(path)
         child = os.fork()
         if child == 0:
-            _arm(step)
+            arm(step, STEPS)
             unlink(path, seen, same, os.urandom)
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -180,20 +180,3 @@ def test_killed_at_any_step_the_photo_is_whole_or_gone_and_the_next_run_ends_it(
     else:
         pytest.fail("it never ran to its end")
     assert ends == {(True, False), (True, True), (False, False)}
-
-
-def _arm(countdown: int) -> None:
-    left = countdown
-
-    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-        def step(*args: Any, **more: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **more)
-
-        return step
-
-    for name in STEPS:
-        setattr(os, name, counted(getattr(os, name)))

@@ -13,21 +13,7 @@ from medsnap import policy
 from medsnap.errors import InputMissing, PolicyError
 from medsnap.policy import Severity
 from medsnap.policy.findings import CODES
-
-HEAD = """\
-medsnap: 1
-policy: small
-version: 1
-in_force: {from: 2026-01-01, until: 2036-12-31}
-governance: {body: Board, seats: {clinical: [a.one], it: [b.two], ehr: [c.three], executive: [d.four]}}
-departments: {ward: [a.one]}
-compartments:
-  general:      {open_to: [staff]}
-  identifiable: {open_to: [desk]}
-  intimate:     {open_to: [desk]}
-  safeguarding: {open_to: [lead]}
-review: {by: [desk]}
-"""
+from tests.builders.policy import SMALL as HEAD
 
 # The planted mistakes of policy.md 3.10, in a file of its shape (the hospital's own sections added).
 BAD = """\

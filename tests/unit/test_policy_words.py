@@ -15,6 +15,7 @@ from medsnap.policy import described as described_module
 from medsnap.policy.alike import Alike
 from medsnap.policy.described import nearest
 from tests.builders.policy import HOSPITAL, NOW, described, edited, ordinary
+from tests.builders.policy import SMALL as HEAD
 
 SKIN = policy.load(policy.packaged("dermatology"))
 ASKS_NOTHING = edited(("required: [body_site, laterality, view, reason]", "when_missing: {laterality: send}"))
@@ -139,20 +140,6 @@ def test_a_department_asks_for_more() -> None:
     assert [f.code for f in found] == ["E201"]
 
 
-HEAD = """\
-medsnap: 1
-policy: small
-version: 1
-in_force: {from: 2026-01-01, until: 2036-12-31}
-governance: {body: Board, seats: {clinical: [a.one], it: [b.two], ehr: [c.three], executive: [d.four]}}
-departments: {ward: [a.one]}
-compartments:
-  general:      {open_to: [staff]}
-  identifiable: {open_to: [desk]}
-  intimate:     {open_to: [desk]}
-  safeguarding: {open_to: [lead]}
-review: {by: [desk]}
-"""
 BOTH = "codes: [dicom-anatomy, dicom-dermatology], "
 
 

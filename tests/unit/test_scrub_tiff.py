@@ -13,6 +13,7 @@ from medsnap.scrub import ScrubKeep, clean, scrub
 from tests.builders import jpeg as j
 from tests.builders import tiff as t
 from tests.builders.jpeg import SECRET, profile
+from tests.scrubbing import gone, refused
 
 _LEAKS = {K.TEXT, K.TIME, K.XMP, K.IPTC, K.SECONDARY_IMAGE, K.APPLICATION, K.UNKNOWN}
 _BELOW = {34665: (t.EXIF,), 34853: (t.GPS,)}
@@ -71,14 +72,8 @@ TRAPS: dict[str, tuple[bytes, set[K]]] = {
 
 @pytest.mark.parametrize("name", TRAPS)
 def test_the_secret_goes_and_the_pages_stay(name: str) -> None:
-    data, kinds = TRAPS[name]
-    done = clean(data)
-    out = done.data(data)
-    assert SECRET not in out
-    assert {c.kind for c in done.report.carriers} == kinds
-    assert same_pixels(data, out)
-    assert scrub(out) == out
-    assert out[:4] == data[:4]
+    _, out = gone(*TRAPS[name])
+    assert out[:4] == TRAPS[name][0][:4]
 
 
 @pytest.mark.parametrize("compression", [1, 5, 8, 32773])
@@ -227,10 +222,7 @@ REFUSED: dict[str, tuple[bytes, type[MedsnapError]]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_not_understood_is_refused(name: str) -> None:
-    data, kind = REFUSED[name]
-    with pytest.raises(kind) as caught:
-        clean(data)
-    assert SECRET.decode() not in f"{caught.value.message}{caught.value.where}{caught.value.hint}"
+    refused(*REFUSED[name])
 
 
 _SAVED: dict[str, tuple[str, dict[str, object]]] = {

@@ -17,6 +17,7 @@ import pytest
 from medsnap.model.photo import Sha256
 from medsnap.vault import check
 from medsnap.vault.writer import Writer
+from tests.strikes import arm
 
 from .conftest import COMPARTMENTS, NOW, Kit, digest, make
 
@@ -81,20 +82,7 @@ def _child(work: Callable[[], None], arm: Callable[[], None]) -> int:
 
 def _arm(countdown: int) -> None:
     """Die before the n-th step that changes something on the disk."""
-    left = countdown
-
-    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-        def step(*args: Any, **more: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **more)
-
-        return step
-
-    for name in STEPS:
-        setattr(os, name, counted(getattr(os, name)))
+    counted = arm(countdown, STEPS)
 
     class Counted(sqlite3.Connection):
         execute = counted(sqlite3.Connection.execute)
