@@ -41,6 +41,18 @@ def make(message: bytes, *, key_file: Path | None, made: Path | None = None) -> 
     return Made(NATIVE, ed25519.sign(Signer.parse_private(secret(key_file, text)).seed, message))
 
 
+def of_these_bytes(made: Made, message: bytes) -> None:
+    """Refuse a signature from elsewhere that was made over other bytes. Raises KeyRefused, Malformed."""
+    from medsnap.crypto import sshsig
+    from medsnap.policy.signatures import NAMESPACE, SSH
+
+    if made.kind == SSH and not sshsig.verify(sshsig.signer(made.raw), made.raw, NAMESPACE, message):
+        raise KeyRefused(
+            "the signature was made over other bytes",
+            hint="it must be of this file, seat, person and day: give the same --date to --to-sign and here",
+        )
+
+
 def signature(made: Made, seat: str, person: str, day: date) -> Signature:
     """Make the line of a `.sig` file."""
     from medsnap.policy.signatures import Signature

@@ -95,6 +95,8 @@ def sign(
     if not yes:
         _ask(io, paper, person, seat)
     made = _signing.make(message, key_file=key_file, made=signature)
+    _signing.of_these_bytes(made, message)
+    _tell_ring(io, vault, made, person, message)
     return _added(file, paper.subject, _signing.signature(made, seat, person, signed_on))
 
 
@@ -108,6 +110,20 @@ def _may_sign(io: Io, paper: _Paper, *, file: Path, person: str, seat: str, sign
         raise KeyRefused(
             f"'{person}' does not stand in people.csv on {signed_on}", hint="his row has ended, or is missing"
         )
+
+
+def _tell_ring(io: Io, vault: Path | None, made: _signing.Made, person: str, message: bytes) -> None:
+    """Warn of a signature that does not count under the vault's keyring; a ring to come may know the key."""
+    from medsnap.commands._in_force import pinned_ring
+    from medsnap.policy.signatures import verify
+    from medsnap.vault import directory
+
+    place = vault if vault is not None else io.settings.path("vault")
+    ring = pinned_ring(place, directory.load(place).directory) if place is not None else None
+    key = ring.keys.get(person) if ring is not None else None
+    if ring is not None and (key is None or not verify(key, made.kind, made.raw, message)):
+        why = "another key" if key is not None else "no key"
+        io.warn(f"the vault's keyring has {why} for '{person}': this signature does not count under it")
 
 
 def _note_refusal(io: Io, vault: Path | None, outcome: str, seat: str) -> None:

@@ -80,6 +80,11 @@ def verify(key: SshKey, signature: bytes, namespace: str, message: bytes) -> boo
     return ed25519.verify(key.public, made.raw, told)
 
 
+def signer(signature: bytes) -> SshKey:
+    """Return the key that an SSHSIG blob says it was made with. Raises Malformed, KeyRefused."""
+    return _parse(signature).key
+
+
 def unarmour(text: str) -> bytes:
     """Return the blob between the lines that ssh-keygen writes. Raises Malformed."""
     lines = [line.strip() for line in text.strip().splitlines()]

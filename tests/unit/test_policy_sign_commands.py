@@ -190,6 +190,28 @@ def test_openssh_signs_here_and_elsewhere(board: Board, tool: Callable[[str], st
     assert "in force" in board.call(*status)
 
 
+def test_a_signature_from_elsewhere_must_be_of_these_bytes_and_of_a_known_key(
+    board: Board, tool: Callable[[str], str]
+) -> None:
+    ring = board.keys(*(p for p in EVERYBODY if p != "c.ngo"))
+    file = board.folder / "hospital.yaml"
+    board.sign(ring, "--in-force", file)
+    board.pin(ring)
+    program, key, bytes_ = tool("ssh-keygen"), board.folder / "id_ed25519", board.folder / "to-sign"
+    subprocess.run([program, "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    of_ngo = ("policy", "sign", file, "--as", "c.ngo", "--seat", "executive")
+    of_wahl = ("policy", "sign", file, "--as", "p.wahl", "--seat", "executive")
+    board.call(*of_ngo, "--to-sign", bytes_)
+    subprocess.run([program, "-q", "-Y", "sign", "-n", "medsnap-policy", "-f", key, bytes_], check=True)
+    told = board.call(*of_wahl, "--signature", f"{bytes_}.sig", "--yes", code=77)
+    assert "the signature was made over other bytes" in told
+    assert not (board.folder / "hospital.yaml.sig").exists()
+    told = board.call(*of_ngo, "--signature", f"{bytes_}.sig", "--yes")
+    assert "the vault's keyring has no key for 'c.ngo'" in " ".join(told.split())
+    told = board.call(*of_wahl, "--key-file", key, "--yes")
+    assert "the vault's keyring has another key for 'p.wahl'" in " ".join(told.split())
+
+
 def test_the_summary_names_what_opens_against_the_policy_in_force(board: Board) -> None:
     from medsnap.commands._signing import summary
     from medsnap.report.page import Table
