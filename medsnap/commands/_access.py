@@ -133,9 +133,12 @@ def _session(
     """Open the catalogue; an auditor without a locked group has none, and needs none but for a patient."""
     try:
         return stack.enter_context(member(io, place, key_file))
-    except KeyRefused:
+    except KeyRefused as refused:
         if needed:
-            raise
+            raise KeyRefused(
+                "whose photos they are stands in the locked groups, and your key opens none",
+                hint="ask by --member, --period or --as-of, or have a member ask who opens the group",
+            ) from refused
         return None
 
 

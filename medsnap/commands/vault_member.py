@@ -42,8 +42,13 @@ def add(
         ),
     ],
     compartment: Annotated[
-        list[str], typer.Option("--compartment", metavar="GROUP", help="A locked group he opens; repeat it.")
-    ],
+        list[str] | None,
+        typer.Option(
+            "--compartment",
+            metavar="GROUP",
+            help="A locked group he opens; repeat it (an auditor: none).",
+        ),
+    ] = None,
     role: Annotated[
         list[str] | None,
         typer.Option("--role", help="A role of the policy; repeat it. Without one he opens no photo."),
@@ -69,21 +74,29 @@ def add(
       medsnap vault member add a.sommer --recipient a.member --compartment general --role clinical-staff
 
       medsnap vault member add ehr --recipient ehr.member --compartment general --verb receipt --verb log
+
+      medsnap vault member add a.audit --recipient audit.member --auditor --verb log
     """
     from medsnap.vault import membership
     from medsnap.vault.confirmed import confirmations
 
+    groups = compartment or []
+    if not groups and not auditor:
+        raise UsageError(
+            "--compartment is missing",
+            hint="name the locked groups that he opens (medsnap vault member ls shows them), or --auditor",
+        )
     new = _newcomer(
         name,
         read_request(recipient, name),
         vkey=vkey,
-        compartments=compartment,
+        compartments=groups,
         roles=role or [],
         verbs=verb,
         auditor=auditor,
     )
     by = keeper(io, vault, root_key_file, key_file)
-    details = (("member", name), ("compartments", " ".join(compartment)), ("roles", " ".join(new.roles)))
+    details = (("member", name), ("compartments", " ".join(groups)), ("roles", " ".join(new.roles)))
     with by.refusals(io, "member-add", details):
         after = membership.add(by.vault, by.directory, new, by.authority(io, "member-add", details))
     remember(io, by, after)

@@ -334,3 +334,19 @@ def test_a_photo_is_proved_to_who_has_the_key_only(ward: Ward, tmp_path: Path) -
         assert photo in commits[leaf["commit"]].read_text()
     told = [ward.run("nurse", "audit", "proof", "--object", name) for name in (hidden, ABSENT)]
     assert told[0] == told[1] and told[0][0] == 66
+
+
+def test_an_auditor_without_a_locked_group_learns_who_saw_and_that_something_left(ward: Ward) -> None:
+    _add(ward.shell, "outside", "--auditor", "--verb", "log")
+    assert ward.run("owner", "vault", "open", ward.photos[1], "-o", ward.shell.home / "x.jpg")[0] == 0
+    *said, summary = ward.report("outside", "--period", "2020-01-01..")
+    assert [(e["who"], e["object"]) for e in said if e["type"] == "seen"] == [("owner", ward.photos[1])]
+    assert summary["log"] == "consistent"
+    assert ward.run("outside", "audit", "ls")[0] == 0
+    code, _, err = ward.run("outside", "vault", "ls")
+    assert code == 77 and "medsnap audit report" in " ".join(err.split())
+    code, _, err = ward.run("outside", "audit", "report", "--patient", SEEN)
+    assert code == 77 and "locked group" in " ".join(err.split()), err
+    words = ("vault", "member", "add", "x", "--recipient", ward.shell.home / "outside.member")
+    code, _, err = ward.run("owner", *words, "--root-key-file", ward.shell.home / "recovery.key")
+    assert code == 2 and "--compartment is missing" in err
