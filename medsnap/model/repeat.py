@@ -53,6 +53,5 @@ class Repeat:
     object: ObjectId
     sameness: Sameness
     because: tuple[str, ...]
-    earlier: bool  # it was sealed before the one that was asked for
+    earlier: bool  # it was committed before the one that was asked for
     verb: str  # of the decision that holds for it now
-    sealed: str  # when, RFC 3339 UTC

@@ -121,8 +121,8 @@ def repeats(
     for m, comparison in links:
         other = unpack(store.read("photo", m))[0]
         if all(k.admit(other) for k in known):
-            found.append(_repeat(entry, other, comparison))
-    return tuple(sorted(found, key=lambda r: (_SURE.index(r.sameness), r.sealed, r.object)))
+            found.append((_SURE.index(comparison.sameness), m, _repeat(other, comparison, earlier=m < n)))
+    return tuple(repeat for _, _, repeat in sorted(found, key=lambda f: f[:2]))
 
 
 def shots(store: Store) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -134,14 +134,13 @@ def shots(store: Store) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield entry.object, sure
 
 
-def _repeat(entry: Entry, other: Entry, comparison: Comparison) -> Repeat:
+def _repeat(other: Entry, comparison: Comparison, *, earlier: bool) -> Repeat:
     return Repeat(
         object=ObjectId(other.object),
         sameness=comparison.sameness,
         because=comparison.because,
-        earlier=(other.at, other.object) < (entry.at, entry.object),
+        earlier=earlier,
         verb=other.verb,
-        sealed=other.at,
     )
 
 

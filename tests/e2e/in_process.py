@@ -80,7 +80,7 @@ def run(words: Sequence[str | Path], *, environment: Mapping[str, str], cwd: Pat
     with (
         mock.patch.dict(os.environ, environment, clear=True),
         mock.patch.dict(Io.__init__.__kwdefaults__, world),
-        mock.patch.object(_photos, "pool", lambda *given, **more: _Pool()),
+        mock.patch.object(_photos, "pool", lambda *given, **more: _Pool(more.get("verify_pixels", False))),
         mock.patch.object(isolated, "Preparer", _Preparer),
         mock.patch.object(os, "fsync", lambda descriptor: None),
         mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO())),

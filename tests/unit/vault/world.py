@@ -42,13 +42,16 @@ def hospital() -> Policy:
     return policy.load(policy.packaged("hospital"))
 
 
+@dataclass(frozen=True)
 class HerePool:
     """The workers' work in this process: what they do to files is reading only."""
+
+    verify_pixels: bool = False
 
     def map(self, items: Iterable[Candidate]) -> Iterator[tuple[Candidate, pipeline.Examination | Lost]]:
         for item in items:
             try:
-                yield item, pipeline.examine(item, None)
+                yield item, pipeline.examine(item, None, verify_pixels=self.verify_pixels)
             except MedsnapError as problem:
                 yield item, Lost(problem.id, problem.message)
 
