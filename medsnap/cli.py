@@ -46,6 +46,7 @@ TABLE: tuple[Entry | Group, ...] = (
         Entry("prove", "Sign that your keys open what is sealed now.", "medsnap.commands.vault_prove:prove"),
         Entry("expire", "What the policy keeps no longer: a plan, then its removal.", "medsnap.commands.vault_expire:expire"),
         Entry("erase", "Erase photos for good, on request; held ones are refused.", "medsnap.commands.vault_erase:erase"),
+        Entry("move", "Take photos to another locked group, sealed anew.", "medsnap.commands.vault_move:move"),
         Entry("ledger", "What was erased; write it to keep outside the vault.", "medsnap.commands.vault_ledger:ledger"),
         Group("legal-hold", "Photos that nobody may expire or erase.", (
             Entry("add", "Put photos, or all of a patient, on hold.", "medsnap.commands.vault_hold:add"),

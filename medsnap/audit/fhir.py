@@ -75,6 +75,7 @@ KINDS: Mapping[Action, Kind] = {
     Action.EXPIRE: Kind("110110", "destroy", "D"),
     Action.ERASE: Kind("110110", "destroy", "D"),
     Action.ERASE_REFUSED: Kind("110113", "110132", "D"),
+    Action.MOVE: Kind("110110", "amend", "U"),
     Action.UNLINK: Kind("110110", "destroy", "D"),
     Action.PROVE: Kind("110110", "verify", "R"),
 }

@@ -45,6 +45,7 @@ KEEPS: Final = (
 _NOT_DONE: Final = "it is not sealed under a decision"
 _SAFEGUARDED: Final = "it is safeguarded: the source may be evidence"
 _UNCOMMITTED: Final = "its commit is not in the log"
+_MOVED: Final = "its photo has another name in the vault now, which this host does not know"
 _BROKEN: Final = "its object in the vault does not verify"
 _NO_COPY: Final = "the second copy has not got it, or it does not verify there"
 _MEMBERS: Final = "not everything in the archive is in the vault"
@@ -215,6 +216,8 @@ class _Safe:
         if made.verb == "safeguard":
             return _SAFEGUARDED
         known = self._writer.known(taken.digest)
+        if known is not None and known.moved:
+            return _MOVED
         expected = self._of.get(made.object)
         if known is None or not known.committed or known.object != made.object or expected is None:
             return _UNCOMMITTED

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from medsnap.commands._lists import in_office
 from medsnap.commands._shared import Io
-from medsnap.errors import InputMissing
+from medsnap.errors import InputMissing, PolicyError
 
 if TYPE_CHECKING:
     from medsnap.intake.people import People
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medsnap.policy.signatures import Signature
     from medsnap.policy.standing import Pins, Standing
     from medsnap.vault.directory import Directory
+    from medsnap.vault.session import Session
 
 LIMIT = 1 << 20
 
@@ -171,6 +172,28 @@ def enforced(
     if standing.ends:
         io.warn(standing.ends)
     return enforce(policy, standing)
+
+
+def governing(io: Io, session: Session, file: Path) -> Policy:
+    """Load the policy as it may decide in a member's vault. Raises PolicyError when it is not in force."""
+    from medsnap import policy as policies
+    from medsnap.vault import session as sessions
+
+    loaded = enforced(
+        io,
+        policies.load(file, now=io.now),
+        file,
+        vault=session.vault,
+        directory=session.directory,
+        memory=sessions.member_cache(io.settings.cache, session.directory.vault, session.keys),
+    )
+    if loaded.refused:
+        raise PolicyError(
+            f"the policy is not in force: {loaded.refused}",
+            where=str(file),
+            hint="medsnap policy status says who has still to sign",
+        )
+    return loaded
 
 
 def waived(io: Io, policy: Policy, file: Path, vault: Path, directory: Directory) -> Policy:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from medsnap.model.record import PhotoRow
     from medsnap.vault.directory import WriterVerb
     from medsnap.vault.erasure import Officer
+    from medsnap.vault.erasures import SignedErasure
     from medsnap.vault.session import Session
 
 _MOST = 200  # characters of a reason
+_ACTIONS: Final = {"expire": Action.EXPIRE, "erase": Action.ERASE, "move": Action.MOVE}  # by a note's verb
 
 ReasonOption = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept sealed. No names of patients.")
@@ -80,8 +82,10 @@ def removing(io: Io, vault: Path | None, key_file: Path | None, verb: WriterVerb
             if erasure.unfinished(place):
                 with member(io, place, key_file) as session:
                     need(session, verb)
-                    for done in erasure.finish(place, session.directory, officer(io, session, verb, ())):
-                        io.warn(f"an erasure that was cut off is finished now: {done.erasure.erasure}")
+                    late = officer(io, session, verb, (("step", "finished later"),))
+                    for done in erasure.finish(place, session.directory, late):
+                        what = "a move" if done.erasure.added else "an erasure"
+                        io.warn(f"{what} that was cut off is finished now: {done.erasure.erasure}")
         session = held.enter_context(member(io, place, key_file))
         need(session, verb)
         if session.reader.incomplete:
@@ -93,18 +97,21 @@ def removing(io: Io, vault: Path | None, key_file: Path | None, verb: WriterVerb
 
 
 def officer(io: Io, session: Session, verb: WriterVerb, details: tuple[tuple[str, str], ...]) -> Officer:
-    """Make the officer of a session: what he removes goes into the log with these details."""
+    """Make the officer of a session: what he removes or moves goes into the log with these details."""
     from medsnap.audit import store
     from medsnap.crypto.note import Signer
-    from medsnap.vault.directory import WriterVerb as Verb
     from medsnap.vault.erasure import Officer
 
-    action = Action.EXPIRE if verb is Verb.EXPIRE else Action.ERASE
+    def log(note: SignedErasure) -> None:
+        said = note.erasure  # cut off before, it may be another's note, by another verb
+        named = (*(o.object for o in said.objects), *(a.object for a in said.added))
+        record(io, session, _ACTIONS[said.verb], objects=named, details=details, commit=note.sha256)
+
     return Officer(
         signer=Signer.parse_private(session.keys.signer),
         verb=verb,
         random=io.random,
-        log=lambda sha256, ids: record(io, session, action, objects=ids, details=details, commit=sha256),
+        log=log,
         logged=lambda: set(store.commits(log_of(session.vault, session.directory))),
     )
 
@@ -147,7 +154,8 @@ def erased_by_me(session: Session, ids: Sequence[str]) -> tuple[str, ...]:
     from medsnap.crypto.note import Signer
 
     vkey = Signer.parse_private(session.keys.signer).vkey if session.keys.signer else ""
-    mine = {o.object for n in session.reader.ledger.notes if n.writer.vkey == vkey for o in n.erasure.objects}
+    notes = [n for n in session.reader.ledger.notes if n.writer.vkey == vkey and not n.erasure.added]
+    mine = {o.object for n in notes for o in n.erasure.objects}
     return tuple(one for one in ids if one in mine)
 
 

@@ -15,7 +15,9 @@ from medsnap.errors import NotFound, Tampered, UsageError
 
 if TYPE_CHECKING:
     from medsnap.audit.proof import Proof
+    from medsnap.model.photo import ObjectId, Sha256
     from medsnap.vault.directory import Directory
+    from medsnap.vault.session import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +89,36 @@ def _of_object(io: Io, place: Path, key_file: Path | None, text: str) -> _Wanted
     with member(io, place, key_file) as session:
         name = session.catalogue.photo(text, session.roles).seal.object
         named = session.directory
-        brought = next(
-            (s for s in session.reader.commits() if any(o.object == name for o in s.commit.objects)), None
-        )
+        brought = _brought(session, name)
     for index, leaf in enumerate(store.leaves(log_of(place, named))):
         if brought is not None and leaf.commit == brought.sha256:
-            beside = f"commits/{brought.commit.commit}"
-            return _Wanted(index=index, directory=named, beside=beside, about=f"the commit of photo {name}")
+            about = f"the {brought.what} of photo {name}"
+            return _Wanted(index=index, directory=named, beside=brought.beside, about=about)
     raise Tampered(
         "the commit of this photo does not stand in the log",
         where=name,
         hint="a crash may have kept it out: the next ingest run enters it; else medsnap audit verify",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """The signed note that names an object."""
+
+    what: str
+    beside: str  # path in the vault
+    sha256: Sha256
+
+
+def _brought(session: Session, name: ObjectId) -> _Brought | None:
+    """Find the commit that brought an object, or the move that it came by."""
+    for note in session.reader.ledger.notes:
+        if any(a.object == name for a in note.erasure.added):
+            return _Brought("move", f"erasures/{note.erasure.erasure}", note.sha256)
+    for signed in session.reader.commits():
+        if any(o.object == name for o in signed.commit.objects):
+            return _Brought("commit", f"commits/{signed.commit.commit}", signed.sha256)
+    return None
 
 
 def _result(io: Io, made: Proof, wanted: _Wanted, text: str) -> Result:

@@ -166,7 +166,7 @@ def _case(io: Io, session: Session, file: Path, beside: _Beside) -> Case:
         missing=_reread.missing(session.vault, photos),
         on_hold=_on_hold(session, photos),
         shots=catalogue.shots(),
-        erased=len(session.reader.ledger.gone) if session.auditor else 0,  # whose is not known
+        erased=len(session.reader.ledger.erased) if session.auditor else 0,  # whose is not known
         sent=_reread.sent(session, loaded, photos, folders) if folders else None,
     )
 

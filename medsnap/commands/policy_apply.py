@@ -67,7 +67,7 @@ def apply(
 
     Photos of one visit that came in different nights follow each other here, as far as your key opens
     them. What would open is only listed, unless --open is given by somebody who may. Photos that belong
-    into another locked group are listed: recording that moves nothing. Exit 3 when something is left.
+    into another locked group are listed and stay: `vault move` takes them there. Exit 3 when some are left.
 
     Examples:
 
@@ -219,7 +219,7 @@ def _applied(io: Io, policy: Policy, plan: _Plan, *, opened: bool) -> Result:
         )
         page += [
             Table(title="Left: to be moved", columns=("photo", "group", "", "by"), rows=rows, wide="by"),
-            Line("Nothing here moves photos between locked groups yet; they stay where they are.", Tone.WARN),
+            Line("Recording moves nothing: medsnap vault move --policy FILE --reason … does.", Tone.WARN),
         ]
     if waiting:
         page.append(Line("What would open waits for --open by somebody who may.", Tone.WARN))

@@ -180,7 +180,7 @@ def _compare(target: _Target, found: Found, ledger: Path) -> None:
     for name in sorted({o.object for note in notes for o in note.erasure.objects} - known):
         if objects.path_of(target.vault, name).exists():
             found.report.returned.append(name)
-            text = "was erased and has come back: vault erase --reapply --ledger"
+            text = "was erased or moved and has come back: vault erase --reapply --ledger"
             found.report.add(f"objects/{name[:2]}/{name}", text)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsnap.commands import _noted, _officer, vault_ledger
+from medsnap.commands import _noted, _officer, _reapply
+from medsnap.commands._photos import PolicyOption
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption
 from medsnap.errors import Exit, NotFound, UsageError
@@ -56,13 +57,15 @@ def erase(
         Path | None,
         typer.Option("--ledger", metavar="FILE", help="With --reapply: the ledger kept elsewhere."),
     ] = None,
+    policy: PolicyOption = None,
     vault: VaultOption = None,
     key_file: KeyOption = None,
 ) -> Result:
     """Erase photos for good: the sealed files, their clips and every line of the catalogue on them.
 
     It cannot be undone. Photos on legal hold and safeguarded photos are refused (exit 3). The log says
-    which ids went, who did it and why. What left the vault before stays where it went.
+    which ids went, who did it and why. What left the vault before stays where it went. --reapply also
+    moves again what had been moved to another locked group; that takes --policy and the verb 'move'.
 
     Examples:
 
@@ -80,7 +83,8 @@ def erase(
         if ids or patient is not None:
             raise UsageError("--reapply takes no photos: the ledger names them")
         with _officer.removing(io, vault, key_file, WriterVerb.ERASE) as session:
-            return vault_ledger.reapply(io, session, ledger)
+            asked = _reapply.Asked(ledger=ledger, policy=policy, key_file=key_file)
+            return _reapply.reapply(io, session, asked)
     meant = _officer.Meant(ids=tuple(ids or ()), patient=patient, issuer=issuer)
     meant.check()
     why = _officer.reason(reason, patient)

@@ -66,7 +66,7 @@ def expire(
         _officer.removing(looking, vault, key_file, WriterVerb.EXPIRE) as session,
         _noted.refusals(io, session, Action.EXPIRE),
     ):
-        loaded = _governing(io, session, file)
+        loaded = _in_force.governing(io, session, file)
         rows = session.catalogue.photos(session.known)
         made = _made(session, loaded, rows, given.as_of if given else io.now.date())
         if given is not None:
@@ -82,29 +82,6 @@ def expire(
     if plan is not None:
         _write(plan, made)
     return _result(io, made, plan, policy or "", applied=given is not None)
-
-
-def _governing(io: Io, session: Session, file: Path) -> Policy:
-    """Load the policy as it may decide here. Raises PolicyError when it is not in force."""
-    from medsnap import policy as policies
-    from medsnap.vault import session as sessions
-
-    memory = sessions.member_cache(io.settings.cache, session.directory.vault, session.keys)
-    loaded = _in_force.enforced(
-        io,
-        policies.load(file, now=io.now),
-        file,
-        vault=session.vault,
-        directory=session.directory,
-        memory=memory,
-    )
-    if loaded.refused:
-        raise PolicyError(
-            f"the policy is not in force: {loaded.refused}",
-            where=str(file),
-            hint="medsnap policy status says who has still to sign",
-        )
-    return loaded
 
 
 def _made(session: Session, policy: Policy, rows: list[PhotoRow], as_of: date) -> Plan:

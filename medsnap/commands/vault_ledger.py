@@ -1,4 +1,4 @@
-"""The ledger of erasures: written to a file to be kept elsewhere, read back, applied again."""
+"""The ledger of erasures and moves: written to a file to be kept elsewhere, and read back."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from medsnap.commands._shared import Io, Result, command, writable
-from medsnap.commands._vault import VaultOption, log_of, logged_commits
-from medsnap.errors import Exit, InputMissing, Malformed
+from medsnap.commands._vault import VaultOption, logged_commits
+from medsnap.errors import InputMissing, Malformed
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
 if TYPE_CHECKING:
     from medsnap.vault.directory import Directory
     from medsnap.vault.erasures import SignedErasure
-    from medsnap.vault.session import Session
 
 _MOST: Final = 256 << 20  # bytes of a ledger
 _TYPE: Final = "medsnap ledger"
@@ -68,7 +67,7 @@ def ledger(
         Path | None, typer.Option("--save", metavar="FILE", help="Write the ledger, to be kept elsewhere.")
     ] = None,
 ) -> Result:
-    """Show what was erased from a vault: ids and digests only. It needs no keys.
+    """Show what was erased from a vault, or moved in it: ids and digests only. It needs no keys.
 
     Keep what --save writes with your checkpoints, outside the vault: after an older copy was restored
     it says what must not have come back.
@@ -95,10 +94,16 @@ def ledger(
         )
         io.record({"type": "erasure", "erasure": said.erasure, "verb": said.verb, "by": note.writer.name,
                    "objects": [o.object for o in said.objects], "sha256": note.sha256,
+                   "added": [a.object for a in said.added],
                    "replaced": [r.batch for r in said.replaced]})  # fmt: skip
     if save is not None:
         write_durably(save, document(named.vault, found.notes, found.digest), mode=0o600)
     columns = ("erasure", "right", "by", "objects", "batches")
+    facts = (
+        ("objects gone", str(len(found.gone))),
+        ("of these moved", str(len(found.moved))),
+        ("ledger digest", found.digest),
+    )
     page: list[Block] = [
         Table(
             columns=columns,
@@ -107,50 +112,10 @@ def ledger(
             right=("objects", "batches"),
             wide="by",
         ),
-        Facts((("objects gone", str(len(found.gone))), ("ledger digest", found.digest))),
+        Facts(facts),
     ]
     if save is not None:
         page.append(Line(f"The ledger lies in {save}; keep it outside the vault.", Tone.GOOD))
-    data = {"type": "summary", "erasures": len(rows), "gone": len(found.gone), "digest": found.digest}
+    data = {"type": "summary", "erasures": len(rows), "gone": len(found.gone), "moved": len(found.moved),
+            "digest": found.digest}  # fmt: skip
     return Result(page=tuple(page), data=data, records="erasures")
-
-
-def reapply(io: Io, session: Session, path: Path | None) -> Result:
-    """Take out again what the vault's own ledger, or one that was kept elsewhere, says is gone."""
-    from medsnap.audit import store
-    from medsnap.commands.vault_erase import AFTER, carry_out
-    from medsnap.vault import erasure, objects
-    from medsnap.vault.directory import WriterVerb
-
-    logged = set(store.commits(log_of(session.vault, session.directory)))
-    own = session.reader.ledger.only(logged)
-    outside = {o.object for n in (read(path, session.directory) if path else ()) for o in n.erasure.objects}
-    outside -= own.gone
-    back = [o for o in sorted(own.gone) if objects.path_of(session.vault, o).exists()]
-    if not io.dry_run:
-        erasure.apply(session.vault, own)
-    rows = [row for row in session.catalogue.photos() if outside.intersection(_parts(row))]
-    there = {o for o in outside if objects.path_of(session.vault, o).exists()}
-    if not io.dry_run:
-        carry_out(io, session, rows, WriterVerb.ERASE, (("reason", "the ledger was applied again"),))
-    locked = there - {part for row in rows for part in _parts(row)}
-    count = len(back) + len(rows)
-    would = "would be taken" if io.dry_run else "were taken" if count != 1 else "was taken"
-    page: list[Block] = [
-        Line(f"{count} erased photo{'' if count == 1 else 's'} had come back and {would} out.", Tone.GOOD)
-    ]
-    if locked:
-        text = f"{len(locked)} more lie in locked groups that your key does not open: another officer has to."
-        page.append(Line(text, Tone.BAD))
-    if count and not io.dry_run:
-        page += [Line(), Line(AFTER[0], Tone.QUIET)]
-    for one in (*back, *(row.seal.object for row in rows)):
-        io.record({"type": "photo", "object": one, "state": "would be erased" if io.dry_run else "erased"})
-    data = {"type": "summary", "returned": count, "locked": len(locked), "dry_run": io.dry_run}
-    return Result(page=tuple(page), data=data, exit=Exit.PARTIAL if locked else Exit.OK, records="photos")
-
-
-def _parts(row: Any) -> tuple[str, ...]:
-    from medsnap.commands._officer import parts
-
-    return parts(row)

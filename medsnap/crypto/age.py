@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO, Protocol
@@ -193,7 +193,13 @@ def decrypt_stream(source: BinaryIO, identities: Sequence[str], write: stream.Si
     use it only when this has returned. Raises Malformed, Unsupported, TooLarge, KeyRefused (no key
     fits), Tampered.
     """
-    stream.open_stream(_open_header(source, [_parse_identity(i) for i in identities]), source, write)
+    for chunk in decrypted(source, identities):
+        write(chunk)
+
+
+def decrypted(source: BinaryIO, identities: Sequence[str]) -> Iterator[Buffer]:
+    """Yield the verified chunks of an age file, in a buffer that is filled anew. As `decrypt_stream`."""
+    yield from stream.opened(_open_header(source, [_parse_identity(i) for i in identities]), source)
 
 
 def decrypt_bytes(data: bytes, identities: Sequence[str], passphrases: Sequence[str] = ()) -> bytes:

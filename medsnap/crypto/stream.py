@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from cryptography.exceptions import InvalidTag
@@ -124,10 +124,15 @@ def _of_size(size: int) -> io.BytesIO:
 
 
 def open_stream(key: bytes, source: BinaryIO, sink: Sink) -> None:
-    """Give verified chunks to `sink`; raise Tampered at the first that does not verify.
+    """Give verified chunks to `sink`. Errors as `opened`."""
+    for part in opened(key, source):
+        sink(part)
 
-    A cut file fails too, but only at its end: keep what the sink got in a temporary place until
-    this returns.
+
+def opened(key: bytes, source: BinaryIO) -> Iterator[memoryview]:
+    """Yield verified chunks, in a buffer that is filled anew. Raises Tampered at one that does not verify.
+
+    A cut file fails too, but only at its end: keep what was yielded in a temporary place until then.
     """
     aead = ChaCha20Poly1305(key)
     out = memoryview(bytearray(_GROUP * CHUNK))
@@ -141,7 +146,7 @@ def open_stream(key: bytes, source: BinaryIO, sink: Sink) -> None:
             last = not following and at + SEALED >= len(block)
             used += _open(aead, chunk, out[used:], counter, last)
             counter += 1
-        sink(out[:used])
+        yield out[:used]
         if not following:
             return
         block = following

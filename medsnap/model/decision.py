@@ -135,6 +135,13 @@ class Evidence:
 
 
 OF_VISIT = "another photo of the visit"  # begins the words of a vote that a photo got from its study
+BY_PERSON = "a person moved it there"  # begins the words of a vote of somebody who moved it
+PERSON = "person.move."  # begins the path of such a vote; the locked group follows
+
+
+def from_outside(because: str) -> bool:
+    """Say by its words whether a vote came from beside the photo's own evidence."""
+    return because.startswith((OF_VISIT, BY_PERSON))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

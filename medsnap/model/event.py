@@ -27,6 +27,7 @@ class Action(StrEnum):
     EXPIRE = "expire"
     ERASE = "erase"
     ERASE_REFUSED = "erase-refused"
+    MOVE = "move"  # photos went to another locked group
     UNLINK = "unlink"  # of a source
     PROVE = "prove"  # that a compartment opens
 

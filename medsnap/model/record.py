@@ -55,6 +55,21 @@ class Lists:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoveRow:
+    """A photo came here from another locked group: what it was there, who moved it and why.
+
+    `decisions` are those that held there, in order, that of its sealing first.
+    """
+
+    was: ObjectId
+    source: str  # the locked group that it left
+    at: str  # RFC 3339 UTC
+    by: str
+    reason: str
+    decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoRow:
     """All that a reader of the compartment may know of one photo. Sealed, never logged."""
 
@@ -83,6 +98,7 @@ class PhotoRow:
     likeness: str | None = None  # fingerprint of the picture, where it was decoded (model/likeness.py)
     evidence: Evidence | None = None  # what was decided on; rows of earlier versions lack it
     lists: Lists | None = None  # rows of earlier versions lack them
+    moves: tuple[MoveRow, ...] = ()  # oldest first; `decision` is then that of the last move
     event: str = ADD
 
 

@@ -13,11 +13,12 @@ from enum import StrEnum
 from typing import Final
 
 from medsnap.model.codec import from_json
-from medsnap.model.decision import OF_VISIT, Decision, Evidence, Verb, Vote
+from medsnap.model.decision import BY_PERSON, OF_VISIT, PERSON, Decision, Evidence, Verb, Vote
 from medsnap.policy.alike import Alike
 from medsnap.policy.engine import decide, study_votes
 from medsnap.policy.nouns import Policy
 
+BY_HAND: Final = "by hand"  # stands where a vote of the policy has its line
 _LATER: Final = frozenset({Verb.QUARANTINE})
 
 
@@ -44,12 +45,14 @@ class Effect:
 
 
 def carried(policy: Policy, paths: Iterable[str]) -> tuple[Vote, ...]:
-    """Return the votes of other photos of the visit, as this policy words them (M17).
+    """Return the votes of other photos of the visit, as this policy words them (M17), and a person's.
 
     Whoever asks may not be allowed to know those photos, so their votes come from the photo's record.
     """
     wanted = set(paths)
-    return tuple(
+    groups = (path.removeprefix(PERSON) for path in sorted(wanted) if path.startswith(PERSON))
+    moved = tuple(by_person(group) for group in groups if group in policy.ranks)
+    return moved + tuple(
         Vote(
             verb=Verb.RESTRICT,
             path=rule.path,
@@ -60,6 +63,24 @@ def carried(policy: Policy, paths: Iterable[str]) -> tuple[Vote, ...]:
         for rule in policy.rules
         if rule.whole_study and rule.path in wanted
     )
+
+
+def by_person(group: str, why: str = "") -> Vote:
+    """Return the vote of somebody who moved a photo to a locked group: it can only tighten."""
+    because = f"{BY_PERSON}: {why}" if why else BY_PERSON
+    return Vote(verb=Verb.RESTRICT, path=PERSON + group, where=BY_HAND, compartment=group, because=because)
+
+
+def placed(policy: Policy, evidence: Evidence, study: Iterable[str], person: Vote, now: datetime) -> Decision:
+    """Decide a photo again for a person (`by_person`) who moves it, whoever moved it before.
+
+    The policy is not overruled: the decision names a group further back where the policy says so.
+    """
+    others = [path for path in study if not path.startswith(PERSON)]
+    own = redecided(policy, evidence, others, now)
+    if policy.rank(own.compartment) >= policy.rank(person.compartment):
+        return own
+    return decide(policy, evidence, now, study=(*carried(policy, others), person))
 
 
 def redecided(policy: Policy, evidence: Evidence, study: Iterable[str], now: datetime) -> Decision:

@@ -11,7 +11,7 @@ from typing import Final
 
 from medsnap.errors import PolicyError
 from medsnap.model.codec import canonical
-from medsnap.model.decision import OF_VISIT, Decision, Evidence
+from medsnap.model.decision import Decision, Evidence, from_outside
 from medsnap.policy.engine import decide
 from medsnap.policy.loading import load_text
 from medsnap.policy.nouns import Policy
@@ -36,7 +36,8 @@ def readings(decision: Decision, texts: Mapping[str, str]) -> tuple[Policy, ...]
     if text is None:
         return ()
     said = (vote.where.rpartition(":")[0] for vote in decision.votes)
-    names = [n for n in dict.fromkeys((*said, f"{decision.policy.policy}.yaml")) if n != f"{BASELINE}.yaml"]
+    known = dict.fromkeys((*said, f"{decision.policy.policy}.yaml"))
+    names = [n for n in known if n and n != f"{BASELINE}.yaml"]  # what a person said has no file
     found = (
         made
         for own, above in product(names[:MOST_NAMES], repeat=2)
@@ -92,7 +93,7 @@ def under(policy: Policy, decision: Decision) -> Policy:
 
 def same(policy: Policy, evidence: Evidence, recorded: Decision, waivers: tuple[Waiver, ...] = ()) -> bool:
     """Say whether the evidence comes to the recorded decision again."""
-    study = tuple(vote for vote in recorded.votes if vote.because.startswith(OF_VISIT))
+    study = tuple(vote for vote in recorded.votes if from_outside(vote.because))
     at = datetime.fromisoformat(recorded.at)
     again = decide(under(policy, recorded), evidence, at, study=study, waivers=waivers)
     # the digest of the evidence as it was written is compared by the caller

@@ -119,7 +119,7 @@ class Catalogue:
                     taken += 1
                     signed = next(fresh, None)
                 if signed is None:
-                    _mark_erasures(intake, reader)
+                    _take_notes(intake, reader)
                 if intake.changed:
                     intake.flush()
         store.publish()
@@ -281,19 +281,28 @@ def _take(intake: Intake, reader: Reader, signed: SignedCommit) -> None:
     if intake.has_seen(signed.commit.commit):  # another process of the same member was faster
         return
     before = len(reader.problems)
-    for compartment, event, raw in reader.lines(signed):
-        problem = intake.take(compartment, event, raw)
-        if problem:
-            reader.note("a batch", problem)
+    _take_lines(intake, reader, signed)
     # a commit with a broken batch is not "seen": it is looked at again when mended
     if len(reader.problems) == before:
         intake.mark_seen(signed.commit.commit)
 
 
-def _mark_erasures(intake: Intake, reader: Reader) -> None:
-    for note in reader.ledger.notes:
-        if not intake.has_seen(note.erasure.erasure):
-            intake.mark_seen(note.erasure.erasure)
+def _take_lines(intake: Intake, reader: Reader, signed: SignedCommit) -> None:
+    """Take in the events of a commit; those that were taken in before change nothing."""
+    for compartment, event, raw in reader.lines(signed):
+        problem = intake.take(compartment, event, raw)
+        if problem:
+            reader.note("a batch", problem)
+
+
+def _take_notes(intake: Intake, reader: Reader) -> None:
+    """Mark erasures as seen; of moves, take in what came into our groups' batches of commits seen before."""
+    for note in (n.erasure for n in reader.ledger.notes if not intake.has_seen(n.erasure.erasure)):
+        before = len(reader.problems)
+        for commit in reader.in_order(sorted({a.commit for a in note.replaced})) if note.added else ():
+            _take_lines(intake, reader, reader.commit(commit))
+        if len(reader.problems) == before:
+            intake.mark_seen(note.erasure)
 
 
 def _holds_erased(store: Store, reader: Reader) -> bool:

@@ -198,7 +198,8 @@ def _returned(vault: Path, ledger: Ledger, report: CheckReport) -> None:
     for name in sorted(ledger.gone):
         if objects.path_of(vault, name).exists():
             report.returned.append(name)
-            report.add(f"objects/{name[:2]}/{name}", "was erased and has come back: vault erase --reapply")
+            where = f"objects/{name[:2]}/{name}"
+            report.add(where, "was erased or moved and has come back: vault erase --reapply")
     for batch in sorted(ledger.by):
         if (vault / "batches" / batch).exists():
             report.add(f"batches/{batch}", "was replaced and has come back: vault erase --reapply")
@@ -233,7 +234,8 @@ def _objects(
     sample: Sample | None,
 ) -> None:
     gone = report.ledger.gone
-    wanted = {d.object: d for s in found for d in s.commit.objects if d.object not in gone}
+    named = (d for s in found for d in report.ledger.objects(s.commit))
+    wanted = {d.object: d for d in named if d.object not in gone}
     there = {
         f"{folder}/{name}"
         for folder in names(vault / "objects")

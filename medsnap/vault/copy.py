@@ -161,7 +161,7 @@ class _Copying:
     def commit(self, signed: SignedCommit) -> None:
         """Copy what a commit names, and then the commit: where it lies in the copy, all of it does."""
         commit, report = signed.commit, self.report
-        for expected in commit.objects:
+        for expected in self._ledger.objects(commit):
             if expected.object in self._ledger.gone:
                 continue
             place = f"objects/{expected.object[:2]}/{expected.object}"

@@ -20,6 +20,7 @@ from medsnap.vault.directory import (
     FILE,
     FORMAT,
     HISTORY,
+    MOVES,
     TWO_RECOVERIES,
     CompartmentKey,
     Directory,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 FOLDERS = ("keys", "objects", "batches", "commits", "directories", "log", "tmp")
 INGEST_VERBS = (WriterVerb.ADD, WriterVerb.RECEIPT, WriterVerb.LOG)
 MEMBER_VERBS = (WriterVerb.RECEIPT, WriterVerb.LOG, WriterVerb.LOOK, WriterVerb.DESCRIBE, WriterVerb.DECIDE)
-OFFICER_VERBS = (WriterVerb.HOLD, WriterVerb.EXPIRE, WriterVerb.ERASE)
+OFFICER_VERBS = (WriterVerb.HOLD, WriterVerb.EXPIRE, WriterVerb.ERASE, WriterVerb.MOVE)
 OWNER_VERBS = (*MEMBER_VERBS, WriterVerb.OPEN, WriterVerb.CONSENT, *OFFICER_VERBS)
 UNREMOVABLE = (recovery.GENERAL, recovery.CLOSED, recovery.ROOT)
 RESERVED = ("ingest-1", *UNREMOVABLE)
@@ -141,7 +142,7 @@ def create(
         ),
         root=root.vkey,
         recovery=readers[1],
-        requires=(ERASURES, HISTORY, *((TWO_RECOVERIES,) if shut else ())),
+        requires=(ERASURES, MOVES, HISTORY, *((TWO_RECOVERIES,) if shut else ())),
         history=1,
         closed=shut,
         recovery_closed=others[1] if own else "",

@@ -14,14 +14,14 @@ from typing import Any, Final
 
 from medsnap.errors import Tampered
 from medsnap.model.codec import canonical, from_json
-from medsnap.model.decision import OF_VISIT, Decision
-from medsnap.model.record import DECIDE, OPEN, DecisionRow
+from medsnap.model.decision import BY_PERSON, OF_VISIT, Decision, from_outside
+from medsnap.model.record import DECIDE, OPEN, DecisionRow, MoveRow
 from medsnap.vault.catalogue_store import Store
 from medsnap.vault.entries import Entry
 
 _EVIDENCE: Final = b'"evidence":{'
 _AFTER: Final = b',"findings":'  # what follows it in a row
-_OF_VISIT: Final = OF_VISIT.encode()
+_OUTSIDE: Final = (OF_VISIT.encode(), BY_PERSON.encode())
 KINDS: Final = frozenset({DECIDE, OPEN})
 
 
@@ -136,8 +136,10 @@ def opens(before: Decision, after: Decision) -> bool:
 
 
 def of_photo(row: dict[str, Any], events: list[Later]) -> tuple[Decision, ...]:
-    """Return a photo's decisions in order, that of its sealing first."""
-    return (_decision_of(row), *(read(e.event).decision for e in events if e.taken))
+    """Return a photo's decisions in order, that of its sealing first, wherever it lay then."""
+    moves = from_json(tuple[MoveRow, ...], row.get("moves") or [], "moves")
+    before = (d for move in moves for d in move.decisions)
+    return (*before, _decision_of(row), *(read(e.event).decision for e in events if e.taken))
 
 
 def sight(raw: bytes) -> tuple[str, bytes, tuple[str, ...]]:
@@ -153,7 +155,7 @@ def sight(raw: bytes) -> tuple[str, bytes, tuple[str, ...]]:
     if not text or b'"evidence":"%s"' % digest.encode() not in raw:
         text = evidence_of(json.loads(raw)).encode()
         digest = hashlib.sha256(text).hexdigest() if text else ""
-    return digest, text, study_paths(json.loads(raw)) if _OF_VISIT in raw else ()
+    return digest, text, study_paths(json.loads(raw)) if any(words in raw for words in _OUTSIDE) else ()
 
 
 def evidence_of(row: dict[str, Any]) -> str:
@@ -163,11 +165,11 @@ def evidence_of(row: dict[str, Any]) -> str:
 
 
 def study_paths(row: dict[str, Any]) -> tuple[str, ...]:
-    """Name the rules whose votes came from other photos of the visit."""
+    """Name the rules whose votes came from other photos of the visit, and where a person moved it."""
     decision = row.get("decision")
     votes = decision.get("votes") if isinstance(decision, dict) else None
     found = (v for v in votes if isinstance(v, dict)) if isinstance(votes, list) else ()
-    return tuple(sorted({str(v.get("path")) for v in found if str(v.get("because")).startswith(OF_VISIT)}))
+    return tuple(sorted({str(v.get("path")) for v in found if from_outside(str(v.get("because")))}))
 
 
 def _decision_of(row: dict[str, Any]) -> Decision:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -28,10 +28,13 @@ FILE = "directory"
 FORMAT = 1
 PINS_POLICY = "policy-keyring"  # an older medsnap would take any policy for one in force
 ERASURES = "erasures"  # an older medsnap would miss what was erased, and show or copy it
+MOVES = "moves"  # an older medsnap would show a photo where it was, and take it for lost where it went
 WRITER_TERMS = "writer-terms"  # an older medsnap would lose what a retired key wrote while it was good
 HISTORY = "directory-history"  # an older medsnap would replace a version and keep nothing of it
 TWO_RECOVERIES = "two-recoveries"  # an older medsnap would wrap closed groups to the general recovery
-KNOWN_REQUIRES: frozenset[str] = frozenset({PINS_POLICY, WRITER_TERMS, TWO_RECOVERIES, ERASURES, HISTORY})
+KNOWN_REQUIRES: frozenset[str] = frozenset(
+    {PINS_POLICY, WRITER_TERMS, TWO_RECOVERIES, ERASURES, MOVES, HISTORY}
+)
 EVERY_ROLE = "*"  # a member whom the policy's roles do not bind: his key alone does
 _HEAD = "medsnap directory"
 
@@ -50,9 +53,18 @@ class WriterVerb(StrEnum):
     HOLD = "hold"  # legal holds, and their end
     EXPIRE = "expire"  # remove what the policy keeps no longer
     ERASE = "erase"  # remove what must be forgotten before its time
+    MOVE = "move"  # take photos to another locked group
 
 
 REMOVING: frozenset[str] = frozenset({WriterVerb.EXPIRE, WriterVerb.ERASE})
+REWRITING: frozenset[str] = REMOVING | {WriterVerb.MOVE}  # what writes batches anew
+
+
+def required_by(verbs: Iterable[str]) -> tuple[str, ...]:
+    """Name the features that a directory with a key of these verbs requires of who reads the vault."""
+    given = frozenset(verbs)
+    moves = (MOVES,) if WriterVerb.MOVE in given else ()
+    return ((ERASURES,) if given & REWRITING else ()) + moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

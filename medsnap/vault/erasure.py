@@ -23,11 +23,12 @@ from medsnap.model.photo import ObjectId, Sha256
 from medsnap.platform import kernel_lock, write_durably
 from medsnap.vault import batches, commits, erasures
 from medsnap.vault.change import LOCK
-from medsnap.vault.directory import Directory
+from medsnap.vault.commits import BatchRef
+from medsnap.vault.directory import Directory, WriterKey
 from medsnap.vault.erasures import FOLDER, Erasure, Ledger, Replaced, SignedErasure
 from medsnap.vault.files import MAX_NOTE, io_errors, make_folder, names, read_limited, remove, write_new
 from medsnap.vault.ids import Random, is_id, random_id
-from medsnap.vault.objects import PART, ObjectDigests, path_of
+from medsnap.vault.objects import PART, ObjectDigests, digests_at, path_of, staging
 from medsnap.vault.reader import OpenBatch, Reader, subject
 
 if TYPE_CHECKING:
@@ -39,12 +40,12 @@ _INTENT: Final = ".erasing"
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Officer:
-    """Who removes photos, and by which right. `log` enters a note's hash and ids, `logged` gives all."""
+    """Who removes photos, and by which right. `log` enters a note into the log, `logged` gives all hashes."""
 
     signer: Signer
     verb: str
     random: Random
-    log: Callable[[Sha256, tuple[str, ...]], None]
+    log: Callable[[SignedErasure], None]
     logged: Callable[[], AbstractSet[Sha256]]
 
     def __repr__(self) -> str:
@@ -73,9 +74,7 @@ def erase(
     `wanted` names photos and their clips, all of them in compartments that the reader opens. Raises
     KeyRefused without the right, Tampered where a batch that may hold a row cannot be read, IoFailed.
     """
-    writer = directory.writer(officer.signer.vkey)
-    if writer is None or officer.verb not in writer.verbs:
-        raise KeyRefused(f"the vault's directory does not let this key '{officer.verb}' photos")
+    writer = right(directory, officer)
     touched, digests = _touched(reader, wanted)
     erasure = Erasure(
         erasure=random_id(officer.random),
@@ -86,16 +85,24 @@ def erase(
         replaced=(),
     )
     fresh = {place: random_id(officer.random) for place in touched}
-    _intend(vault, erasure.erasure, tuple(fresh.values()))
+    intend(vault, erasure.erasure, tuple(fresh.values()))
     rewriting = _Rewriting(
         vault=vault, directory=directory, reader=reader, wanted=wanted, fresh=fresh, random=officer.random
     )
     replaced = tuple(sorted(rewriting.written(), key=lambda r: r.batch))
     ready = dataclasses.replace(erasure, replaced=replaced)
     signed = erasures.write(vault, ready, officer.signer, writer)
-    officer.log(signed.sha256, tuple(o.object for o in digests))
+    officer.log(signed)
     finish(vault, directory, officer)
     return signed
+
+
+def right(directory: Directory, officer: Officer) -> WriterKey:
+    """Return the officer's key as the directory has it. Raises KeyRefused without the right."""
+    writer = directory.writer(officer.signer.vkey)
+    if writer is None or officer.verb not in writer.verbs:
+        raise KeyRefused(f"the vault's directory does not let this key '{officer.verb}' photos")
+    return writer
 
 
 _Place = tuple[str, str]  # commit, compartment
@@ -106,18 +113,23 @@ def _touched(reader: Reader, wanted: AbstractSet[ObjectId]) -> tuple[list[_Place
     found: list[_Place] = []
     digests: dict[ObjectId, ObjectDigests] = {}
     for signed in reader.commits():
-        digests |= {o.object: o for o in signed.commit.objects if o.object in wanted}
+        digests |= {o.object: o for o in reader.ledger.objects(signed.commit) if o.object in wanted}
         for compartment, opened in reader.opened_batches(signed).items():
             if any(subject(event) in wanted for event, _ in opened.lines):
                 found.append((signed.commit.commit, compartment))
-    if reader.incomplete:
-        raise Tampered(
-            "a part of the catalogue cannot be read and may hold rows of these photos",
-            hint="medsnap vault check names it; put it back from a copy, then erase",
-        )
+    complete(reader)
     if missing := wanted - digests.keys():
         raise Tampered("no commit names an object that is to go", where=f"objects/{min(missing)[:2]}")
     return found, tuple(digests[o] for o in sorted(digests))
+
+
+def complete(reader: Reader) -> None:
+    """Refuse a catalogue of which a part could not be read. Raises Tampered."""
+    if reader.incomplete:
+        raise Tampered(
+            "a part of the catalogue cannot be read and may hold rows of these photos",
+            hint="medsnap vault check names it; put it back from a copy, then run this again",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,14 +172,15 @@ class _Rewriting:
 # ── what a crash leaves ──────────────────────────────────────────────────────────────────────
 
 
-def _intend(vault: Path, erasure: str, fresh: Sequence[str]) -> None:
+def intend(vault: Path, erasure: str, fresh: Sequence[str]) -> None:
+    """Write down, before anything is written, the ids of new batches, and of new objects of a move."""
     with io_errors(vault):
         make_folder(vault / "tmp")
-        write_durably(vault / "tmp" / f"{erasure}{_INTENT}", canonical({"batches": fresh}))
+        write_durably(vault / "tmp" / f"{erasure}{_INTENT}", canonical({"names": fresh}))
 
 
 def unfinished(vault: Path) -> dict[str, tuple[str, ...]]:
-    """Say which erasures were cut off, or are at work: their ids with those of their new batches."""
+    """Say which erasures were cut off, or are at work: their ids with those of what they write."""
     found = {}
     for name in names(vault / "tmp"):
         erasure = name.removesuffix(_INTENT)
@@ -179,7 +192,7 @@ def unfinished(vault: Path) -> dict[str, tuple[str, ...]]:
 def _intended(vault: Path, name: str) -> tuple[str, ...]:
     where = vault / "tmp" / name
     try:
-        said = json.loads(read_limited(where, MAX_NOTE))["batches"]
+        said = json.loads(read_limited(where, MAX_NOTE))["names"]
         if isinstance(said, list) and all(isinstance(b, str) and is_id(b) for b in said):
             return tuple(said)
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -196,18 +209,37 @@ def finish(vault: Path, directory: Directory, officer: Officer) -> tuple[SignedE
             path = vault / FOLDER / erasure
             if path.exists():
                 note = erasures.parse(read_limited(path, MAX_NOTE), directory, f"{FOLDER}/{erasure}")
+                _whole(vault, note)
                 if note.sha256 not in officer.logged():
-                    officer.log(note.sha256, tuple(o.object for o in note.erasure.objects))
+                    officer.log(note)
                 apply(vault, erasures.of([note]))
                 done.append(note)
             else:
-                for name in fresh:
-                    remove(vault / "batches" / name)
-                disk.sync_folder(vault / "batches")
+                _undo(vault, fresh)
             remove(vault / "tmp" / f"{erasure}{_INTENT}")
         for half in (vault / "tmp").glob(f".*{_INTENT}.*.tmp"):
             remove(half)
     return tuple(done)
+
+
+def _undo(vault: Path, fresh: Sequence[str]) -> None:
+    """Remove what no note speaks of: batches, and second copies of objects that lie where they lay."""
+    places = [p for n in fresh for p in (vault / "batches" / n, path_of(vault, n), staging(vault, n))]
+    disk.sync_folders(_removed(places))
+
+
+def _whole(vault: Path, note: SignedErasure) -> None:
+    """Refuse to remove anything before all that comes instead lies there whole. Raises Tampered."""
+    for one in note.erasure.added:
+        where = f"objects/{one.object[:2]}/{one.object}"
+        try:
+            whole = digests_at(path_of(vault, one.object), one.object) == one.digests
+        except FileNotFoundError:
+            whole = False
+        if not whole:
+            raise Tampered("a moved photo does not lie where it went, so nothing was removed", where=where)
+    for r in note.erasure.replaced:
+        commits.read_batch(vault, BatchRef(batch=r.by, sha256=r.by_sha256))
 
 
 def _clear_halves(vault: Path, erasure: str, fresh: Sequence[str]) -> None:
@@ -220,13 +252,16 @@ def _clear_halves(vault: Path, erasure: str, fresh: Sequence[str]) -> None:
 def apply(vault: Path, ledger: Ledger) -> int:
     """Remove what a ledger says is gone, wherever in the vault it lies; returns how many objects there were.
 
-    Only for erasures that the log names. Doing it again changes nothing.
+    Only for erasures that the log names. Doing it again changes nothing. What was moved stays as long as
+    what it became does not lie there.
     """
+    moves = (n.erasure for n in ledger.notes if n.erasure.added)
+    stays = {o.object for said in moves if not _arrived(vault, said, ledger) for o in said.objects}
     folders: set[Path] = set()
     count = 0
     with io_errors(vault):
         tmp = vault / "tmp"
-        for name in sorted(ledger.gone):
+        for name in sorted(ledger.gone - stays):
             gone = _removed([path_of(vault, name), tmp / "orphans" / name, tmp / f"{name}{PART}"])
             count += bool(gone)
             folders |= gone
@@ -234,6 +269,10 @@ def apply(vault: Path, ledger: Ledger) -> int:
             folders |= _removed([vault / "batches" / batch, tmp / "aside" / f"batches-{batch}"])
         disk.sync_folders(folders)
     return count
+
+
+def _arrived(vault: Path, said: Erasure, ledger: Ledger) -> bool:
+    return all(a.object in ledger.gone or path_of(vault, a.object).exists() for a in said.added)
 
 
 def _removed(paths: Sequence[Path]) -> set[Path]:

@@ -1,7 +1,8 @@
 """What was taken out of a vault for good, and which batch stands in for which: one signed note an erasure.
 
-All notes together are the ledger. It holds random ids and digests only, so it can be kept anywhere; and
-who has it can tell, after an older copy was restored, what must not have come back.
+A move is a note too: what it takes out of one locked group it adds to another, under other names.
+All notes together are the ledger. In clear it holds random ids and digests only, so it can be kept
+anywhere; and who has it can tell, after an older copy was restored, what must not have come back.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from medsnap.errors import KeyRefused, MedsnapError, Tampered
 from medsnap.model.codec import CodecError, canonical, from_json
 from medsnap.model.photo import ObjectId, Sha256
 from medsnap.vault import commits
-from medsnap.vault.commits import BatchRef
-from medsnap.vault.directory import REMOVING, Directory, WriterKey
+from medsnap.vault.commits import BatchRef, Commit
+from medsnap.vault.directory import REWRITING, Directory, WriterKey, WriterVerb
 from medsnap.vault.files import MAX_NOTE, make_folder, names, read_limited, write_new
 from medsnap.vault.ids import is_id
 from medsnap.vault.objects import ObjectDigests
@@ -44,8 +45,27 @@ class Replaced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """An object that a move brought, and the commit in whose replaced batch its row stands."""
+
+    commit: str
+    object: ObjectId
+    payload: Sha256
+    header: Sha256
+
+    @property
+    def digests(self) -> ObjectDigests:
+        """Return it as a commit names its own."""
+        return ObjectDigests(object=self.object, payload=self.payload, header=self.header)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """What one erasure took out. `verb` is the right that it was done by: expire or erase."""
+    """What one erasure took out. `verb` is the right that it was done by: expire, erase or move.
+
+    Only a move has `added`, as many as `objects`; its `sealed` is an age file (base64) for the group that it
+    went to, and says which object became which.
+    """
 
     erasure: str
     vault: str
@@ -54,6 +74,8 @@ class Erasure:
     objects: tuple[ObjectDigests, ...]
     replaced: tuple[Replaced, ...]
     format: int = FORMAT
+    added: tuple[Added, ...] = ()
+    sealed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +92,25 @@ class SignedErasure:
 class Ledger:
     """All erasures of a vault that count; `problems` are (place, what is wrong) of those that do not.
 
-    Neither the objects `gone` nor the batches that `by` has another one for may lie in the vault.
+    Neither the objects `gone` nor the batches that `by` has another one for may lie in the vault. `moved`
+    are those of them that lie in another locked group now, under names of `added`, which stand by commit.
     """
 
     notes: tuple[SignedErasure, ...] = ()
     problems: tuple[tuple[str, str], ...] = ()
     gone: frozenset[ObjectId] = frozenset()
     by: Mapping[str, BatchRef] = field(default_factory=dict)
+    moved: frozenset[ObjectId] = frozenset()
+    added: Mapping[str, tuple[ObjectDigests, ...]] = field(default_factory=dict)
+
+    @property
+    def erased(self) -> frozenset[ObjectId]:
+        """What is gone for good."""
+        return self.gone - self.moved
+
+    def objects(self, commit: Commit) -> tuple[ObjectDigests, ...]:
+        """Return what a commit names, and what moves have added to it; some of it may be gone since."""
+        return (*commit.objects, *self.added.get(commit.commit, ()))
 
     def current(self, ref: BatchRef) -> BatchRef:
         """Return the batch that is read in place of one that a commit names: itself, most often."""
@@ -108,8 +142,15 @@ def of(notes: Iterable[SignedErasure], problems: tuple[tuple[str, str], ...] = (
     for note in kept:
         for r in note.erasure.replaced:
             by.setdefault(r.batch, BatchRef(batch=r.by, sha256=r.by_sha256))
-    gone = frozenset(o.object for note in kept for o in note.erasure.objects)
-    return Ledger(notes=kept, problems=problems, gone=gone, by=by)
+    added: dict[str, tuple[ObjectDigests, ...]] = {}
+    gone: dict[bool, set[ObjectId]] = {True: set(), False: set()}
+    for said in (note.erasure for note in kept):
+        gone[said.verb == WriterVerb.MOVE].update(o.object for o in said.objects)
+        for one in said.added:
+            added[one.commit] = (*added.get(one.commit, ()), one.digests)
+    moved = frozenset(gone[True])
+    everything = moved | gone[False]
+    return Ledger(notes=kept, problems=problems, gone=everything, by=by, moved=moved, added=added)
 
 
 def write(vault: Path, erasure: Erasure, signer: Signer, writer: WriterKey) -> SignedErasure:
@@ -164,12 +205,16 @@ def parse(data: bytes, directory: Directory, where: str) -> SignedErasure:
         raise KeyRefused("an erasure is of a newer format", where=where, hint="update medsnap here")
     if erasure.vault != directory.vault or not all(map(is_id, _ids(erasure))):
         raise Tampered("an erasure is of another vault or names what is no id", where=where)
+    if len(erasure.added) != (len(erasure.objects) if erasure.verb == WriterVerb.MOVE else 0):
+        raise Tampered("an erasure adds other than what it takes out", where=where)
     return SignedErasure(erasure=erasure, writer=writer, sha256=commits.sha256_of(data), note=data)
 
 
 def _ids(erasure: Erasure) -> Iterator[str]:
     yield erasure.erasure
     yield from (o.object for o in erasure.objects)
+    for a in erasure.added:
+        yield from (a.commit, a.object)
     for r in erasure.replaced:
         yield from (r.commit, r.batch, r.by)
 
@@ -177,7 +222,7 @@ def _ids(erasure: Erasure) -> Iterator[str]:
 def check_right(found: SignedErasure, place: int | None, where: str) -> None:
     """Refuse an erasure whose signer had not the verb that it was done by. Raises KeyRefused."""
     verb = found.erasure.verb
-    if verb not in REMOVING or verb not in found.writer.verbs_at(place):
+    if verb not in REWRITING or verb not in found.writer.verbs_at(place):
         raise KeyRefused("an erasure was ignored: its signer may not remove photos", where=where)
 
 
@@ -185,7 +230,7 @@ def had_right(found: SignedErasure) -> bool:
     """Say whether the signer has the right or had it once: where the log's order is not at hand."""
     verb, writer = found.erasure.verb, found.writer
     terms = (writer.verbs, *(term.verbs for term in writer.earlier))
-    return verb in REMOVING and any(verb in verbs for verbs in terms)
+    return verb in REWRITING and any(verb in verbs for verbs in terms)
 
 
 def read_any(vault: Path, directory: Directory) -> list[SignedErasure]:

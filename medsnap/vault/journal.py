@@ -47,6 +47,7 @@ class Known:
     waits: bool = False
     committed: bool = False
     size: int | None = None  # of the source, bytes; None in rows of earlier versions
+    moved: bool = False  # it lies in another locked group, under another name; never written down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,7 @@ from medsnap.errors import UsageError
 from medsnap.vault.change import Authority, Edit, Turn, change
 from medsnap.vault.create import check_name
 from medsnap.vault.directory import (
-    ERASURES,
     EVERY_ROLE,
-    REMOVING,
     WRITER_TERMS,
     CompartmentKey,
     Directory,
@@ -25,6 +23,7 @@ from medsnap.vault.directory import (
     Term,
     WriterKey,
     WriterVerb,
+    required_by,
 )
 from medsnap.vault.due import ending, readers_of
 
@@ -113,7 +112,7 @@ def alter(vault: Path, before: Directory, name: str, wish: Wish, authority: Auth
             )
             more = (
                 *((WRITER_TERMS,) if any(w.earlier for w in writers) else ()),
-                *((ERASURES,) if REMOVING.intersection(plan.verbs) else ()),
+                *required_by(plan.verbs),
             )
             requires = tuple(dict.fromkeys((*base.requires, *more)))
             return dataclasses.replace(base, members=members, writers=writers, requires=requires)

@@ -15,14 +15,13 @@ from medsnap.errors import KeyRefused, UsageError
 from medsnap.vault.change import Authority, Edit, Turn, change, fresh_identity
 from medsnap.vault.create import INGEST_VERBS, RESERVED, UNREMOVABLE, check_name
 from medsnap.vault.directory import (
-    ERASURES,
-    REMOVING,
     WRITER_TERMS,
     CompartmentKey,
     Directory,
     Member,
     WriterKey,
     WriterVerb,
+    required_by,
 )
 from medsnap.vault.due import ending, readers_of, retired
 from medsnap.vault.ids import Random
@@ -60,8 +59,7 @@ def add(vault: Path, before: Directory, new: Newcomer, authority: Authority) -> 
         writers = (*current.writers, writer) if new.vkey else current.writers
 
         def finish(base: Directory, _commits: int) -> Directory:
-            more = (ERASURES,) if REMOVING.intersection(new.verbs) else ()
-            requires = tuple(dict.fromkeys((*base.requires, *more)))
+            requires = tuple(dict.fromkeys((*base.requires, *required_by(new.verbs))))
             return dataclasses.replace(base, members=members, writers=writers, requires=requires)
 
         return Edit(turns=_turns(members, _opened_by(current, member), fresh=False), finish=finish)

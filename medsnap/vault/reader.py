@@ -23,6 +23,7 @@ from medsnap.vault.commits import BatchRef, SignedCommit
 from medsnap.vault.directory import Directory, WriterVerb
 from medsnap.vault.files import names
 from medsnap.vault.ids import is_id
+from medsnap.vault.moved import Fate, read_fate
 from medsnap.vault.rings import compartment_identities
 
 VERB_FOR = {
@@ -131,14 +132,14 @@ class Reader:
         stand in thousands of them.
         """
         new = [n for n in names(self._vault / "commits") if is_id(n) and n not in known]
-        for name in self._in_order(new):
+        for name in self.in_order(new):
             try:
                 yield commits.read(self._vault, name, self._directory)
             except (Tampered, KeyRefused, InputMissing) as refused:
                 self._report(refused)
 
-    def _in_order(self, new: Sequence[str]) -> Sequence[str]:
-        """Sort commits as the log names them, the rest by id."""
+    def in_order(self, new: Sequence[str]) -> Sequence[str]:
+        """Sort ids of commits as the log names these, the rest by id."""
         if len(new) < 2:
             return new
         place = self._places()
@@ -173,7 +174,7 @@ class Reader:
 
     def lines(self, signed: SignedCommit) -> Iterator[tuple[str, dict[str, Any], bytes]]:
         """Yield the same with each event's own line of JSON."""
-        committed = {(o.object, o.payload) for o in signed.commit.objects}
+        committed = {(o.object, o.payload) for o in self.ledger.objects(signed.commit)}
         for compartment, found in self.opened_batches(signed).items():
             for event, line in found.lines[1:]:
                 if self._accepted(signed, compartment, event, committed):
@@ -227,6 +228,14 @@ class Reader:
             self.incomplete = True
             self.note(where, "photos of this commit cannot be listed: its batch is missing or broken")
         return found
+
+    def fate(self, note: erasures.SignedErasure) -> Fate | None:
+        """Say where a move took photos; None for whom that group is locked. Raises Tampered."""
+        return read_fate(note.erasure.sealed, [i for ring in self._rings.values() for i in ring])
+
+    def commit(self, commit_id: str) -> SignedCommit:
+        """Read one commit again. Raises Tampered, KeyRefused, InputMissing."""
+        return commits.read(self._vault, commit_id, self._directory)
 
     def _open_batch(
         self, data: bytes, signed: SignedCommit, wanted: Mapping[str, tuple[str, ...]]
@@ -294,23 +303,28 @@ class Reader:
         return bytes(photo)
 
     def open_to(self, seal: Seal, write: Callable[[Buffer], object]) -> None:
-        """Open the object of a row that the caller has, a chunk at a time, cut to its length.
+        """Open the object of a row that the caller has, a chunk at a time. As `chunks`."""
+        for part in self.chunks(seal):
+            write(part)
 
-        What was written is the photo only when this returns: keep it apart until then. Raises
-        NotFound, Tampered.
+    def chunks(self, seal: Seal) -> Iterator[Buffer]:
+        """Yield the photo of a row that the caller has, cut to its length, in a buffer that is filled anew.
+
+        What was yielded is the photo only when this ends: keep it apart until then. Raises NotFound,
+        Tampered.
         """
-        from medsnap.crypto.age import decrypt_stream
+        from medsnap.crypto.age import decrypted
 
         identities = self._rings.get(seal.compartment)
         if identities is None:
             raise not_found()
         path = objects.path_of(self._vault, seal.object)
-        photo = _Photo(seal.length, write)
+        photo = _Photo(seal.length)
         try:
             if objects.digests_of(self._vault, seal.object).payload != seal.payload:
                 raise Tampered("an object is not the one its row speaks of", where=str(path))
             with path.open("rb") as handle:
-                decrypt_stream(handle, identities, photo.take)
+                yield from map(photo.part, decrypted(handle, identities))
         except FileNotFoundError:
             raise Tampered("a photo of the catalogue is missing from the vault", where=str(path)) from None
         except Tampered:
@@ -322,23 +336,21 @@ class Reader:
 
 
 class _Photo:
-    """Pass the photo on and leave the padding behind it; hash what was passed on."""
+    """Cut the padding off behind the photo; hash the rest."""
 
-    def __init__(self, length: int, write: Callable[[Buffer], object]) -> None:
+    def __init__(self, length: int) -> None:
         self.missing = length  # bytes
-        self._write = write
         self._hash = hashlib.sha256()
 
     @property
     def digest(self) -> str:
         return self._hash.hexdigest()
 
-    def take(self, chunk: Buffer) -> None:
+    def part(self, chunk: Buffer) -> Buffer:
         part = memoryview(chunk)[: self.missing]
-        if part:
-            self._hash.update(part)
-            self._write(part)
-            self.missing -= len(part)
+        self._hash.update(part)
+        self.missing -= len(part)
+        return part
 
 
 def _fits(compartment: str, event: dict[str, Any], committed: AbstractSet[tuple[str, str]]) -> bool:

@@ -48,7 +48,8 @@ def trial(
     what is in the vault.
     """
     reader = Reader(vault, directory, identities, order=order)
-    committed = {o.object for signed in reader.commits() for o in signed.commit.objects} - reader.ledger.gone
+    ledger = reader.ledger
+    committed = {o.object for s in reader.commits() for o in ledger.objects(s.commit)} - ledger.gone
     opened = open_all(reader)
     shut = tuple(k.name for k in directory.compartments if k.name not in reader.compartments)
     other = tuple(name for name in shut if name in _of_other_set(directory, identities))

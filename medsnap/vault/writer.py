@@ -74,15 +74,15 @@ class Writer:
             self._journal = Journal(self._host.journal)
             stack.callback(self._journal.close)
             self.recover()
-            self._gone = self._erased()
+            self._gone = self._ledger()
             self._hashers = stack.enter_context(ThreadPoolExecutor(2))
             self._stack = stack.pop_all()
         return self
 
-    def _erased(self) -> frozenset[ObjectId]:
-        """Name what was erased, by all notes that stand in the log and whose signers had the right."""
+    def _ledger(self) -> erasures.Ledger:
+        """Say what was erased or moved, by all notes in the log whose signers had the right."""
         notes = erasures.read_any(self._vault, self._directory)
-        return erasures.of(notes).only(self._logged()).gone if notes else frozenset()
+        return erasures.of(notes).only(self._logged()) if notes else erasures.NOTHING
 
     def _beside(self, work: Callable[[Buffer], None], data: Buffer) -> Callable[[], None]:
         return self._hashers.submit(work, data).result
@@ -102,12 +102,15 @@ class Writer:
 
         None also when its object is gone from the vault (an older copy was restored): then the
         source may be the only copy and is sealed anew. What was erased stays out: its state is `erased`.
+        What was moved is in the vault under a name that this host does not know: it is `moved`.
         """
         found = self._journal.known(source)
         if found is None or found.object in self._staged:
             return found
-        if found.object in self._gone:
+        if found.object in self._gone.erased:
             return dataclasses.replace(found, state=ERASED)
+        if found.object in self._gone.moved:
+            return dataclasses.replace(found, moved=True)
         return found if objects.path_of(self._vault, found.object).exists() else None
 
     def seal(

@@ -108,16 +108,18 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
         *_same("--as fhir -o out", "all --as dicom -o out --format json", "--as fhir -o out --target ehr -n"),
         *_same("--as dicom -o out --target all --format ndjson", "{p1} {p4} --as fhir -o out"),
         *_same("{p51} --as fhir -o out", "{no} --as fhir -o out", "{p1} {p53} --as dicom -o out", code=66),
+        *_same("{p55} --as fhir -o out", "{moved} --as dicom -o out", code=66),
     ),
     "vault init": _same("--vault another --suite x25519 --no-input --key-file a.key --recovery-file r.key"),
     "vault ls": _same(*_SEARCHES),
     "vault show": (
         *_same("{p1}", "{p1} --format json", "{p4}"),
-        *_same("{p51}", "{p53} --format json", "{no}", code=66),
+        *_same("{p51}", "{p53} --format json", "{no}", "{p55}", "{moved} --format json", code=66),
     ),
     "vault open": (
         *_same("{p1} -o out.jpg", "{p4} -o out.jpg --format json"),
         *_same("{p51} -o out.jpg", "{p52} -o out.jpg --format json", "{no} -o out.jpg", code=66),
+        *_same("{p55} -o out.jpg", "{moved} -o out.jpg", code=66),
     ),
     "vault check": (
         *_sees(STORAGE, counts, "", "--format json", works="operator"),
@@ -156,12 +158,23 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
         *_same("{p1} --reason asked", "--patient M00001 --reason asked --format json"),
         *_same("--patient M00009 --reason asked", "{p51} --reason asked", code=66),
         *_same("{p54} --reason asked", "{no} --reason asked -n", code=66),
+        *_same("{p55} --reason asked", "{moved} --reason asked -n", code=66),
+    ),
+    "vault move": (
+        *_same("{p1} --to identifiable --reason seen", "--patient M00001 --to identifiable --reason a -n"),
+        *_same("--reason again", "--reason again -n --format json", "{p1} {p4} --reason a --open"),
+        *_same("{p1} --to intimate --reason seen", code=77),
+        *_same("{p1} {p4} --to intimate --reason seen --format json", works="without-role"),
+        *_same("{p51} --to general --reason seen", "{no} --to general --reason seen -n", code=66),
+        *_same("{p55} --to general --reason seen", "{moved} --reason seen --open", code=66),
+        *_same("--patient M00009 --to identifiable --reason seen", code=66),
     ),
     "vault ledger": _sees(STORAGE, entries, "", "--save ledger.json", works="operator", told=_EVERYBODY),
     "vault legal-hold add": (
         *_same("{p1} --reason court", "--patient M00001 --reason court --format json"),
         *_same("--patient M00009 --reason court"),
         *_same("{p51} --reason court", "{no} --reason court --format json", code=66),
+        *_same("{p55} --reason court", "{moved} --reason court", code=66),
     ),
     "vault legal-hold ls": _same("", "--all --format json"),
     "vault legal-hold release": _same("{no} --reason closed", "{hold} --reason closed", code=66),
@@ -172,7 +185,7 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
     "policy show": _same("policy.yaml"),
     "policy explain": (
         *_same("{p1}", "{p4} --format json", "{p2} --as photo-desk"),
-        *_same("{p51}", "{p53} --format json", "{no}", code=66),
+        *_same("{p51}", "{p53} --format json", "{no}", "{p55}", "{moved}", code=66),
     ),
     "policy diff": (
         *_same("policy.yaml stricter.yaml", "policy.yaml stricter.yaml --vault ../vault --format json"),
@@ -203,6 +216,7 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
         *_sees(LOG, counts, "1", "0 --format json", works="operator", told=_EVERYBODY),
         *_sees(LOG, counts, "--object {p1}", told=_EVERYBODY),
         *_same("--object {p51}", "--object {p53} --format json", "--object {no}", code=66),
+        *_same("--object {p55}", "--object {moved} --format json", code=66),
     ),
     "audit export": _sees(LOG, entries, "-o events.ndjson", works="auditor", told="auditor"),
     "audit report": (

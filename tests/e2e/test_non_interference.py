@@ -76,10 +76,10 @@ def test_who_may_know_of_them_does_see_them(pair: Pair) -> None:
     case = Case(words="--format json")
     without, with_ = (_said(pair, which, "vault ls", case, OWNER) for which in ("without", "with"))
     assert without != with_
-    assert with_.out.count('"id"') == without.out.count('"id"') + 3
-    for number in (51, 52, 53):
-        assert pair.ids[f"p{number}"] in with_.out
-        assert pair.ids[f"p{number}"] not in without.out
+    assert with_.out.count('"id"') == without.out.count('"id"') + 4
+    for number in ("p51", "p52", "p53", "moved"):
+        assert pair.ids[number] in with_.out
+        assert pair.ids[number] not in without.out
 
 
 def test_no_command_wrote_into_a_file_that_an_image_shares(pair: Pair) -> None:

@@ -41,7 +41,7 @@ POLICY = (
     .replace("review:", f"features:\n{_OPEN}\n{_HIDES}review:")
 )
 EVERY_VERB = (
-    "receipt", "log", "look", "describe", "decide", "open", "consent", "hold", "expire", "erase"
+    "receipt", "log", "look", "describe", "decide", "open", "consent", "hold", "expire", "erase", "move"
 )  # fmt: skip
 
 
@@ -160,8 +160,9 @@ def _csv(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
 
 
 # Hidden photos are of the same patients and visits as visible ones, and of a patient of their own.
-_VISITS = {1: 1, 2: 1, 3: 2, 4: 3, 51: 1, 52: 2, 53: 9, 54: 9}
-_VISIBLE, _HIDDEN = (1, 2, 3, 4), (51, 52, 53, 54)
+# One of them lay where everybody could see it, and was sent and held there, before it was moved.
+_VISITS = {1: 1, 2: 1, 3: 2, 4: 3, 51: 1, 52: 2, 53: 9, 54: 9, 55: 1}
+_VISIBLE, _HIDDEN, _MOVED = (1, 2, 3, 4), (51, 52, 53, 54), 55
 
 
 def photo_lists(
@@ -263,8 +264,9 @@ def build(root: Path) -> Pair:
         shutil.copytree(pair.image("base"), pair.stage)
         found: dict[int, str] = {}
         if hidden:
-            found |= make.ingest("dump", *hidden[:2], hidden[-1])  # a commit of their own
+            found |= make.ingest("dump", *hidden[:2], hidden[-1], _MOVED)  # a commit of their own
             pair.ids["hold"] = _live(make, found[hidden[0]], found[hidden[-1]])
+            pair.ids["moved"] = _move(make, found[_MOVED])
         found |= make.ingest("tonight", 4, *hidden[2:-1])  # and among others
         seen[which] = first | found
         shutil.rmtree(pair.stage / "cache", ignore_errors=True)
@@ -275,6 +277,16 @@ def build(root: Path) -> Pair:
     assert {n: seen["with"][n] for n in _VISIBLE} == {n: seen["without"][n] for n in _VISIBLE}
     pair.ids |= {f"p{n}": made for n, made in seen["with"].items()}
     return pair
+
+
+def _move(make: Builder, name: str) -> str:
+    """Send and hold a photo where people see it, and move it out of their sight; gives its new id."""
+    make.do(ROLES[1], "export", name, "--as", "fhir", "--target", "ehr", "-o", "../sent")
+    make.do(OFFICER, "vault", "legal-hold", "add", name, "--reason", "court")
+    words = ("--to", "intimate", "--reason", "a scar", "--policy", "policy.yaml", "--format", "json")
+    moved = make.do(OFFICER, "vault", "move", name, *words).json
+    shutil.rmtree(make.pair.stage / "sent")
+    return str(moved["photos"][0]["now"])
 
 
 def _live(make: Builder, hidden: str, erased: str) -> str:

@@ -46,12 +46,13 @@ class Vault:
         need(head == "medsnap directory" and root in signed, "another root")
         need(self.directory["root"] == root, "another root")
         need(self.directory["format"] == 1, "another format")
-        known = {"policy-keyring", "writer-terms", "two-recoveries", "erasures", "directory-history"}
+        known = {"policy-keyring", "writer-terms", "two-recoveries", "erasures", "moves", "directory-history"}
         need(set(self.directory["requires"]) <= known, "needs what is not known")
         need(self.directory["version"] >= seen, "an older directory")
         self.rings = dict(self._rings(identities_in(text)))
         self.gone: set[str] = set()
         self.noted: set[str] = set()
+        self.added: dict[str, list[tuple[str, str]]] = {}
         self.instead: dict[str, dict[str, str]] = {}
 
     def _rings(self, own: list[str]) -> Iterator[tuple[str, list[str]]]:
@@ -101,7 +102,12 @@ class Vault:
         noted = list(self._notes("erasures", "medsnap erasure"))
         need({d for d, _, _ in noted} <= set(place), "an erasure is not in the log")
         for digest, said, writer in sorted(noted, key=lambda n: place[n[0]]):
-            need(said["verb"] in {"expire", "erase"} & verbs_at(writer, place[digest]), "no right to erase")
+            rights = {"expire", "erase", "move"} & verbs_at(writer, place[digest])
+            need(said["verb"] in rights, "no right to erase")
+            added = said.get("added", [])
+            need(len(added) == (said["verb"] == "move") * len(said["objects"]), "a move that takes away")
+            for a in added:
+                self.added.setdefault(a["commit"], []).append((a["object"], a["payload"]))
             self.gone |= {o["object"] for o in said["objects"]}
             self.noted.add(digest)
             for r in said["replaced"]:
@@ -126,6 +132,7 @@ class Vault:
         """Give every event that counts, with its compartment."""
         for commit, verbs in self.commits():
             committed = {(o["object"], o["payload"]) for o in commit["objects"]}
+            committed |= set(self.added.get(commit["commit"], ()))
             existed = [row["name"] for row in self.directory["compartments"][: len(commit["batches"])]]
             missing = set(existed) & set(self.rings)
             for ref in map(self._current, commit["batches"]):

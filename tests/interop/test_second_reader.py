@@ -74,6 +74,11 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     medsnap(folder, "vault", "legal-hold", "add", names[0], "--reason", "an inquiry")
     for name in names[-2:]:
         medsnap(folder, "vault", "erase", name, "--reason", "on request")
+    # two photos go to another group, the one on hold among them; one of them comes back
+    why = ("--reason", "a tattoo", "--policy", "hospital")
+    ran = medsnap(folder, "vault", "move", *names[:2], "--to", "intimate", *why, "--format", "json")
+    now = {p["object"]: p["now"] for p in json.loads(ran)["photos"]}
+    medsnap(folder, "vault", "move", now[names[1]], "--to", "identifiable", "--open", *why)
     return folder
 
 
@@ -109,15 +114,30 @@ def test_it_lists_what_medsnap_lists_and_opens_the_same_bytes(clinic: Path, tmp_
 def test_of_what_was_erased_it_finds_nothing_and_of_a_hold_what_it_says(clinic: Path) -> None:
     vault = Vault(clinic / "vault", clinic / "keys" / "owner.key")
     events = [event for _, event in vault.events()]
-    assert len(vault.gone) >= 2
+    assert len(vault.gone) >= 5
     assert len(vault.instead) >= 2
     for name in vault.gone:
         assert not (clinic / "vault" / "objects" / name[:2] / name).exists()
-        assert name not in json.dumps(events)
+        about = [e.get("seal") or e.get("receipt") or e for e in events]
+        assert name not in [part.get("object") for part in about]
     [hold] = [event for event in events if event["event"] == "hold"]
     assert (hold["reason"], hold["object"] in vault.photos()) == ("an inquiry", True)
     lying = {path.name for path in (clinic / "vault" / "batches").iterdir()}
     assert not lying & set(vault.instead)
+
+
+def test_a_moved_photo_lies_where_it_went_and_its_history_with_it(clinic: Path) -> None:
+    vault = Vault(clinic / "vault", clinic / "keys" / "owner.key")
+    moved = {len(p["moves"]): p for p in vault.photos().values() if p.get("moves")}
+    assert {n: p["seal"]["compartment"] for n, p in moved.items()} == {1: "intimate", 2: "identifiable"}
+    assert {m["was"] for p in moved.values() for m in p["moves"]} <= vault.gone
+    for record in moved.values():
+        assert vault.open(record["seal"])
+        assert record["decision"]["compartment"] == record["seal"]["compartment"]
+        receipts = [e["receipt"] for _, e in vault.events() if e["event"] == "photo.receipt"]
+        assert record["seal"]["object"] in [r["object"] for r in receipts]
+    [hold] = [e for _, e in vault.events() if e["event"] == "hold"]
+    assert hold["object"] == moved[1]["seal"]["object"]
 
 
 def test_it_finds_clips_receipts_and_lines_sealed_before_a_kill(clinic: Path) -> None:

@@ -12,6 +12,7 @@ from medsnap.model.record import ADD
 from medsnap.vault import erasure, objects
 from medsnap.vault.directory import WriterVerb
 from medsnap.vault.erasure import Officer
+from medsnap.vault.erasures import SignedErasure
 
 from .conftest import NOW, digest
 from .world import World, photo
@@ -32,10 +33,13 @@ def officer(world: World, verb: WriterVerb = WriterVerb.ERASE) -> Officer:
     """The owner as an officer, whose every removal goes into the audit log."""
     signer = Signer.parse_private(world.owner.signer or "")
 
-    def log(sha256: Sha256, ids: tuple[str, ...]) -> None:
+    def log(note: SignedErasure) -> None:
+        ids = tuple(o.object for o in note.erasure.objects)
         event = AuditEvent(action=Action.ERASE, at=NOW.isoformat(), actor="owner", objects=ids)
         auditors = [world.host_directory().auditors]
-        store.record(world.log(), event, auditors=auditors, signer=signer, random=os.urandom, commit=sha256)
+        store.record(
+            world.log(), event, auditors=auditors, signer=signer, random=os.urandom, commit=note.sha256
+        )
 
     return Officer(
         signer=signer, verb=verb, random=os.urandom, log=log, logged=lambda: set(store.commits(world.log()))

@@ -29,7 +29,7 @@ def officer(kit: Kit, keys: Keys | None = None, verb: str = WriterVerb.ERASE) ->
         signer=Signer.parse_private((keys or kit.owner).signer or ""),
         verb=verb,
         random=os.urandom,
-        log=lambda sha256, ids: kit.log.append(sha256),
+        log=lambda note: kit.log.append(note.sha256),
         logged=lambda: set(kit.log),
     )
 

@@ -24,7 +24,7 @@ from medsnap.vault.directory import FILE, WriterVerb, load
 from medsnap.vault.governing import pin_policy
 from tests.faulty_disk import Failing, Image, Recorder, Short, restore, unsynced, watched
 
-from . import recoveries, removals
+from . import moves, recoveries, removals
 from .world import World, make_world, taken_in
 
 
@@ -284,6 +284,7 @@ CASES: dict[str, Case] = {
     "pin a policy": Case(prepare=_ingested_one, act=_pinned, settled=_is_pinned),
     "erase": Case(prepare=_ingested_three, act=removals.erased, settled=removals.is_gone),
     "expire": Case(prepare=_ingested_three, act=removals.expired, settled=removals.is_gone),
+    "move": Case(prepare=_ingested_three, act=moves.moved, settled=moves.has_moved),
     "a copy after an erasure": Case(prepare=_erased_since, act=_copied, settled=_copy_lacks_it),
     "repair": Case(prepare=_with_strays, act=_repaired, settled=_strays_are_kept),
 }

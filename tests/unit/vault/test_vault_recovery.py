@@ -111,7 +111,7 @@ def test_each_set_opens_its_own_rings_and_the_root_opens_none(made: Shell) -> No
     found = _directory(made)
     assert (found.closed, found.requires) == (
         ("safeguarding",),
-        ("erasures", "directory-history", "two-recoveries"),
+        ("erasures", "moves", "directory-history", "two-recoveries"),
     )
     opened = {}
     for kind in recovery.KINDS:
