@@ -25,9 +25,14 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 class Roots:
     """Compute the root of a growing list of leaf hashes in O(log n) memory."""
 
-    def __init__(self) -> None:
-        self.size = 0
-        self._subtrees: list[bytes] = []  # complete ones, largest first
+    def __init__(self, size: int = 0, subtrees: Sequence[bytes] = ()) -> None:
+        self.size = size
+        self._subtrees = list(subtrees)  # complete ones, largest first
+
+    @property
+    def subtrees(self) -> tuple[bytes, ...]:
+        """Hashes of the complete subtrees: with the size, all that is needed to go on."""
+        return tuple(self._subtrees)
 
     def add(self, leaf: bytes) -> None:
         """Add the next leaf hash."""

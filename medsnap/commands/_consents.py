@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsnap.commands._shared import Io
+from medsnap.errors import Tampered
 from medsnap.model.consent import Consent, Register, named, register
 from medsnap.model.finding import State
 
@@ -40,7 +41,15 @@ def brought(io: Io, given: Path | None, dumps: Sequence[Path] = ()) -> ConsentFi
 
 
 def known(io: Io, session: Session, given: Path | None) -> Register:
-    """Join what the vault's register says with what the run brings along."""
+    """Join what the vault's register says with what the run brings along.
+
+    Raises Tampered where a part of the vault cannot be read: nothing leaves on what is left of it.
+    """
+    if session.reader.incomplete:
+        raise Tampered(
+            "a part of the vault cannot be read: a withdrawal or a stricter decision may stand in it",
+            hint="medsnap vault check names it; put it back from a copy of the vault",
+        )
     file = brought(io, given)
     return register((*session.catalogue.consents(), *(file.consents if file else ())))
 

@@ -23,7 +23,7 @@ import typer
 
 from medsnap import config
 from medsnap.commands._output import OutputLost, mute, no_dash, say, written
-from medsnap.errors import CannotCreate, Exit, InputMissing, IoFailed, MedsnapError, UsageError
+from medsnap.errors import CannotCreate, Exit, InputMissing, IoFailed, MedsnapError, UsageError, worst
 from medsnap.platform import write_durably
 from medsnap.report import machine
 from medsnap.report.listing import Listing
@@ -71,6 +71,7 @@ class Io:
     dry_run: bool
     settings: config.Settings
     vault: Path | None = None  # the vault that the command was given
+    worst: Exit = Exit.OK  # what the vault itself makes of the exit code
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     random: Callable[[int], bytes] = os.urandom
     _records: list[Mapping[str, Any]] = field(default_factory=list)
@@ -263,7 +264,7 @@ def _run(function: Callable[..., Result], given: dict[str, Any], shared: dict[st
         told = _system(problem, io)
         show_error(told, form)
         return told.exit
-    return result.exit
+    return worst(result.exit, io.worst)
 
 
 def _output_lost(lost: OutputLost) -> Exit:

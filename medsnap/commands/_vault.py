@@ -11,7 +11,7 @@ import typer
 
 from medsnap import __version__
 from medsnap.commands._shared import Io
-from medsnap.errors import KeyRefused
+from medsnap.errors import Exit, KeyRefused
 from medsnap.model.event import Action, AuditEvent, Due
 from medsnap.model.photo import Sha256
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from medsnap.vault.directory import Directory
     from medsnap.vault.key_sources import Places
     from medsnap.vault.keys import Keys
+    from medsnap.vault.order import Order
     from medsnap.vault.session import Session
 
 VaultOption = Annotated[Path | None, typer.Option("--vault", help="The vault's folder (MEDSNAP_VAULT).")]
@@ -79,26 +80,47 @@ def member(io: Io, vault: Path | None, key_file: Path | None, *, anew: bool = Fa
         state=io.settings.state,
         cache=io.settings.cache,
         random=io.random,
-        order=lambda: logged_commits(place),
+        order=order_of(place),
         anew=anew,
     ) as opened:
         for problem in opened.reader.problems:
             io.warn(f"{problem.where}: {problem.what}")
+        if opened.reader.incomplete:  # what is shown may not be all, or not the newest
+            io.worst = Exit.INTEGRITY
         if opened.directory.expired(io.now):
             io.warn(f"the vault's directory expired on {opened.directory.expires[:10]}; ingest refuses it")
         yield opened
 
 
+def order_of(vault: Path) -> Order:
+    """Return how a vault's log is read for the order of its commits: verified, going on from before."""
+    from medsnap.audit import order as reading
+    from medsnap.crypto.note import Verifier
+    from medsnap.vault.order import Ordered
+
+    def order(directory: Directory, memory: bytes) -> Ordered:
+        before = reading.unpack(memory)
+        verifiers = [Verifier.parse(key) for key in directory.log_vkeys]
+        now = reading.read(log_of(vault, directory), verifiers, before)
+        return Ordered(
+            commits=now.commits,
+            accounted=len(before.commits),
+            memory=now.pack(),
+            fresh=now.size - before.size,
+        )
+
+    return order
+
+
 def logged_commits(vault: Path) -> tuple[Sha256, ...]:
-    """Return the commits in the log's order; nothing when there is no log yet or it cannot be read."""
-    from medsnap.audit import store
+    """Return the commits in the log's order; nothing when there is no log yet or it does not verify."""
     from medsnap.errors import MedsnapError
     from medsnap.vault import directory
 
     try:
-        return tuple(store.commits(log_of(vault, directory.load(vault).directory)))
+        return tuple(order_of(vault)(directory.load(vault).directory, b"").commits)
     except MedsnapError:
-        return ()  # only the order hangs on it; `audit verify` and `vault check` say what is wrong
+        return ()  # `audit verify` and `vault check` say what is wrong
 
 
 def log_of(vault: Path, directory: Directory) -> Log:

@@ -16,7 +16,7 @@ from medsnap.commands import _glass, _in_force, _noted
 from medsnap.commands._photos import PolicyOption, policy_path
 from medsnap.commands._release import nowhere, write_beside
 from medsnap.commands._shared import Io, Result, command
-from medsnap.commands._vault import KeyOption, VaultOption, find_keys, log_event, logged_commits, passphrase
+from medsnap.commands._vault import KeyOption, VaultOption, find_keys, log_event, order_of, passphrase
 from medsnap.errors import CannotCreate, Exit, KeyRefused, MedsnapError, NotFound, PolicyError, UsageError
 from medsnap.model.event import Action
 from medsnap.report.page import Block, Facts, Line, Table, Tone
@@ -108,9 +108,7 @@ def open_(
     asked = _Asked(vault=place, directory=directory, keys=keys, pair=pair, reason=reason, ticket=ticket)
     _make(into)
     _tell_log(io, asked, glass)
-    reader = Reader(
-        place, directory, custodian.identities, order=lambda: logged_commits(place), shut=glass.never
-    )
+    reader = Reader(place, directory, custodian.identities, order=order_of(place), shut=glass.never)
     found = emergency.find(reader, patient, issuer)
     good = _verified(reader, found)
     objects = tuple(row.seal.object for row in good)

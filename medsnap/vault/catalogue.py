@@ -37,6 +37,8 @@ from medsnap.vault.reader import Reader, not_found
 
 LAYOUT: Final = 5  # of the cells; another one is another key, so older files are made anew
 _BROKEN: Final = (sqlite3.Error, Tampered, UnicodeError)  # what SQLite makes of a damaged file
+LOG: Final = "log"  # what is remembered of it
+_WORTH: Final = 256  # entries of the log that are rather read again than remembered
 T = TypeVar("T")
 
 
@@ -70,6 +72,9 @@ class Catalogue:
         if self._held is None:
             self._held = self._found()
         try:
+            reader.recall(self._store.head(LOG) or b"")
+            if reader.unordered:
+                return self._loose(reader)
             if _holds_erased(self._store, reader):
                 return self.rebuild(reader)  # so that nothing of them is left in a file either
             return self._take_new(self._store, reader)
@@ -77,11 +82,23 @@ class Catalogue:
             _not_ours(damage)
             return self.rebuild(reader)
 
+    def _loose(self, reader: Reader) -> int:
+        """Do without the log: what is known stays; else all is taken in, and none of it kept.
+
+        Who broke the log must not have chosen an order that lasts.
+        """
+        if _seen(self._store):
+            return 0
+        self.close()
+        self._held = in_memory(self._secret, self._random)
+        return self._take_new(self._held, reader)
+
     def rebuild(self, reader: Reader) -> int:
         """Make the file anew from the batches alone; returns the number of commits."""
         self._reader = reader
         self._secret = reader.derive(f"medsnap catalogue {LAYOUT}")
         self.close()
+        reader.recall(b"")
         self._held = self._empty(reader)
         try:
             return self._take_new(self._held, reader)
@@ -100,7 +117,7 @@ class Catalogue:
         return self._empty(self._reader)
 
     def _empty(self, reader: Reader | None) -> Store:
-        if self._folder is None or reader is None or not reader.compartments:
+        if self._folder is None or reader is None or not reader.compartments or reader.unordered:
             return in_memory(self._secret, self._random)
         return building(self._folder, self._secret, self._random)
 
@@ -122,6 +139,7 @@ class Catalogue:
                     _take_notes(intake, reader)
                 if intake.changed:
                     intake.flush()
+        _remember(store, reader)
         store.publish()
         return taken
 
@@ -293,6 +311,14 @@ def _take_lines(intake: Intake, reader: Reader, signed: SignedCommit) -> None:
         problem = intake.take(compartment, event, raw)
         if problem:
             reader.note("a batch", problem)
+
+
+def _remember(store: Store, reader: Reader) -> None:
+    """Keep how far the log was met, where that saves reading it again."""
+    now = reader.account()
+    if now is not None and (now.accounted < len(now.commits) or now.fresh >= _WORTH):
+        with store.transaction():
+            store.write_head(LOG, now.memory)
 
 
 def _take_notes(intake: Intake, reader: Reader) -> None:

@@ -22,8 +22,10 @@ from medsnap.vault import batches, commits, erasures, objects
 from medsnap.vault.commits import BatchRef, SignedCommit
 from medsnap.vault.directory import Directory, WriterVerb
 from medsnap.vault.files import names
+from medsnap.vault.fitting import fits
 from medsnap.vault.ids import is_id
 from medsnap.vault.moved import Fate, read_fate
+from medsnap.vault.order import Order, Ordered, Places
 from medsnap.vault.rings import compartment_identities
 
 VERB_FOR = {
@@ -62,9 +64,9 @@ def not_found() -> NotFound:
 class Reader:
     """Open what the given identities may open.
 
-    `order` gives the commits' hashes as the log has them, or a function that does: the log is read
-    only where something is new. Commits that it does not name come last. `shut` are compartments whose
-    rings stay closed whatever the identities are. Problems are collected in
+    `order` gives the commits' hashes as the log has them, or reads them there. Commits that it does not
+    name come last; without a log that verifies nothing that would open a photo counts. `shut` are
+    compartments whose rings stay closed whatever the identities are. Problems are collected in
     `problems`, each once.
     """
 
@@ -74,12 +76,13 @@ class Reader:
         directory: Directory,
         identities: Sequence[str],
         *,
-        order: Sequence[Sha256] | Callable[[], Sequence[Sha256]] = (),
+        order: Sequence[Sha256] | Order = (),
         shut: AbstractSet[str] = frozenset(),
     ) -> None:
         self._vault, self._directory = vault, directory
-        self._order = order
-        self._place: dict[Sha256, int] | None = None
+        self._places = Places(order, directory)
+        self._met: set[Sha256] = set()
+        self._known: AbstractSet[str] = frozenset()
         self.problems: list[Problem] = []
         self.incomplete = False  # something that we should know could not be read
         self._ledger: erasures.Ledger | None = None
@@ -131,12 +134,16 @@ class Reader:
         Those whose ids are `known` are left out unread. One is held at a time: a million photos
         stand in thousands of them.
         """
+        self._known = known
         new = [n for n in names(self._vault / "commits") if is_id(n) and n not in known]
         for name in self.in_order(new):
             try:
-                yield commits.read(self._vault, name, self._directory)
+                found = commits.read(self._vault, name, self._directory)
             except (Tampered, KeyRefused, InputMissing) as refused:
                 self._report(refused)
+                continue
+            self._met.add(found.sha256)
+            yield found
 
     def in_order(self, new: Sequence[str]) -> Sequence[str]:
         """Sort ids of commits as the log names these, the rest by id."""
@@ -148,13 +155,36 @@ class Reader:
         found = ((place.get(self._digest(name), len(place)), name) for name in new)
         return [name for _, name in sorted(found)]
 
-    def _places(self) -> Mapping[Sha256, int]:
-        """Say where the log names each commit; it is read at the first question."""
-        if callable(self._order):
-            self._order = self._order()
-        if self._place is None:
-            self._place = {sha256: n for n, sha256 in enumerate(self._order)}
-        return self._place
+    @property
+    def unordered(self) -> bool:
+        """Say whether the log cannot be used, which is reported; then nobody knows what came after what."""
+        self._places()
+        if self._places.fault is not None:
+            self._report(self._places.fault)
+        return self._places.fault is not None
+
+    def recall(self, memory: bytes) -> None:
+        """Go on from what was remembered of the log; b"" begins anew."""
+        self._places.recall(memory)
+        self._met, self._ledger = set(), None
+
+    def account(self) -> Ordered | None:
+        """Look whether every commit that the log names was met; return what may be remembered then.
+
+        One that is missing is reported: who has the storage could take out what closed a photo.
+        """
+        if self.unordered:
+            return None
+        left = set(self._places.unmet) - self._met - {note.sha256 for note in self.ledger.notes}
+        if left:
+            left -= {self._digest(name) for name in self._known}
+        if left:
+            there = {self._digest(n) for n in names(self._vault / "commits") if is_id(n)}
+            for sha256 in sorted(left - there):  # else it came while we read
+                self._report(
+                    Tampered(f"the log names a commit that is missing or changed: {sha256}", where="log")
+                )
+        return None if left or self.incomplete else self._places.ordered
 
     def _digest(self, name: str) -> Sha256:
         try:
@@ -166,6 +196,7 @@ class Reader:
         """Yield (compartment, event) of all commits."""
         for commit in self.commits():
             yield from self.events(commit)
+        self.account()
 
     def events(self, signed: SignedCommit) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield (compartment, event) of one commit; events its signer had no right to are reported."""
@@ -274,7 +305,10 @@ class Reader:
         if verb not in signed.writer.verbs_at(self._places().get(signed.sha256)):
             self.note(where, f"an event was ignored: its signer may not '{verb}'")
             return False
-        if kind == ADD and not _fits(compartment, event, committed):
+        if kind == OPEN and self.unordered:
+            self.note(where, "a decision that opens was ignored: the log does not say what came after it")
+            return False
+        if kind == ADD and not fits(compartment, event, committed):
             self.note(where, "a row was ignored: it does not fit its commit")
             return False
         return True
@@ -351,22 +385,6 @@ class _Photo:
         self._hash.update(part)
         self.missing -= len(part)
         return part
-
-
-def _fits(compartment: str, event: dict[str, Any], committed: AbstractSet[tuple[str, str]]) -> bool:
-    """Say whether a row speaks of objects of its own commit and compartment, and of nothing else."""
-    companions = event.get("companions") or ()
-    if not isinstance(companions, list | tuple) or not all(isinstance(c, dict) for c in companions):
-        return False
-    seals = [event.get("seal"), *(c["seal"] for c in companions if c.get("seal") is not None)]
-    return all(_sealed_here(seal, compartment, committed) for seal in seals)
-
-
-def _sealed_here(seal: object, compartment: str, committed: AbstractSet[tuple[str, str]]) -> bool:
-    if not isinstance(seal, dict) or seal.get("compartment") != compartment:
-        return False
-    name, payload = seal.get("object"), seal.get("payload")
-    return isinstance(name, str) and isinstance(payload, str) and (name, payload) in committed
 
 
 def subject(event: Mapping[str, Any]) -> str | None:

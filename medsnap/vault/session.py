@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from medsnap.vault.directory import EVERY_ROLE, Directory, WriterVerb, load
 from medsnap.vault.entries import Filters
 from medsnap.vault.ids import Random
 from medsnap.vault.keys import Keys
+from medsnap.vault.order import Order
 from medsnap.vault.pins import Pin
 from medsnap.vault.reader import Reader
 
@@ -103,7 +104,7 @@ def open_session(
     state: Path,
     cache: Path,
     random: Random,
-    order: Sequence[Sha256] | Callable[[], Sequence[Sha256]] = (),
+    order: Sequence[Sha256] | Order = (),
     anew: bool = False,
 ) -> Iterator[Session]:
     """Open a vault as the owner of `keys`; the catalogue is brought up to date and saved.
@@ -116,7 +117,13 @@ def open_session(
     directory = trusted(vault, keys, state=state, cache=folder)
     reader = Reader(vault, directory, keys.identities, order=order)
     if not reader.compartments and not reader.problems:
-        raise KeyRefused("this key opens nothing in this vault", hint="is it the key of another vault?")
+        audits = any(m.auditor and m.recipient in keys.recipients for m in directory.members)
+        raise KeyRefused(
+            "this key opens nothing in this vault",
+            hint="it is an auditor's: medsnap audit ls, medsnap audit report"
+            if audits
+            else "is it the key of another vault?",
+        )
     catalogue = Catalogue(folder, random=random)
     try:
         new = catalogue.rebuild(reader) if anew else catalogue.refresh(reader)
