@@ -158,7 +158,7 @@ def would(judged: Judged, rules: Rules) -> Outcome:
         return pipeline.rejected(judged.candidate.source)
     if judged.seen.held:
         return Held(source=source, reason=judged.seen.held)
-    return Done(source=source, verb=str(decision.verb), waits=pipeline.waits(decision))
+    return Done(source=source, verb=str(decision.verb), waits=decision.waits)
 
 
 def _unread(judged: Judged) -> Failed:

@@ -376,14 +376,7 @@ def _outcome(row: PhotoRow, source: Source) -> Outcome:
     if row.state == "held":
         return Held(source=source.relative, reason=row.reason, object=row.seal.object)
     decision = row.decision
-    return Done(
-        source=source.relative, object=row.seal.object, verb=str(decision.verb), waits=waits(decision)
-    )
-
-
-def waits(decision: Decision) -> bool:
-    """Say whether a person has to look before anybody but a reviewer gets on with the photo."""
-    return decision.verb in (Verb.QUARANTINE, Verb.SAFEGUARD)
+    return Done(source=source.relative, object=row.seal.object, verb=str(decision.verb), waits=decision.waits)
 
 
 def rejected(source: Source) -> Failed:

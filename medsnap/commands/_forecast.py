@@ -81,10 +81,9 @@ class Forecast:
                 self._decided(judged.settled, judged.candidate.media)
 
     def _decided(self, settled: Settled, media: MediaType) -> None:
-        from medsnap import pipeline
 
         decision, matched = settled.decision, settled.match
-        if pipeline.waits(decision):
+        if decision.waits:
             self.waits += 1
             self.waiting[_winner(decision)] += 1
         elif matched.state is not MatchState.MATCHED or matched.patient is None:

@@ -187,3 +187,8 @@ class Decision:
     features: tuple[FeatureState, ...] = ()
     opened_by: tuple[str, ...] = ()  # roles that may open it now
     counterfactual: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Say whether a person has to look before anybody but a reviewer gets on with the photo."""
+        return self.verb in (Verb.QUARANTINE, Verb.SAFEGUARD)

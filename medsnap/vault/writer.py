@@ -303,7 +303,7 @@ def _sources(row: object) -> tuple[tuple[Sha256, Known], ...]:
         state=row.state,
         verb=str(row.decision.verb),
         reason=row.reason,
-        waits=row.decision.reviewers > 0,
+        waits=row.decision.waits,
         size=row.source_size,
     )
     return ((row.source_sha256, known),)

@@ -26,6 +26,7 @@ class Ward:
     new: list[str] = field(default_factory=list)  # objects made, in order
     left: list[str] = field(default_factory=list)  # objects sent by the nights' runs
     again: int = 0
+    waits: int = 0  # of the last night, by its summary
 
     @property
     def dump(self) -> Path:
@@ -45,6 +46,8 @@ class Ward:
         words = ("ingest", str(self.dump), *lists, "--no-detect", "--export-to", "ehr=../to-ehr")
         for line in self.do(*words, "--format", "ndjson", seed=f"night {number}").splitlines():
             record = json.loads(line)
+            if record["type"] == "summary":
+                self.waits = record["waits"]
             if record["type"] != "photo":
                 continue
             if record["already"]:
@@ -92,6 +95,10 @@ def test_thirty_nights_store_ask_and_send_each_photo_once(old: int, fresh: int, 
     # one task for each photo that waits: what waits is a row of the catalogue, and there is one a photo
     waiting = [p["id"] for p in listed if p["verb"] == "quarantine"]
     assert waiting
+    last = {f"P{n}.jpg" for n in (*range(old), *range(total - fresh, total))}
+    assert ward.waits == sum(p["verb"] == "quarantine" and p["source"] in last for p in listed), (
+        "known ones too"
+    )
     assert max(Counter(waiting).values()) == 1
 
     # sent: one file, one receipt for each that left, and the same ones that the runs named
