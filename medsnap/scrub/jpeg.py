@@ -15,7 +15,7 @@ from medsnap.formats.jpeg import Part, Segment
 from medsnap.model.carrier import CarrierAction, CarrierKind, Reveals
 from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
-from medsnap.scrub import exif, icc
+from medsnap.scrub import exif, icc, jpeg_tables
 from medsnap.scrub.core import Assembly, ScrubKeep, tail_kind
 from medsnap.scrub.keep import Fresh, choose, note, payload, render
 
@@ -42,8 +42,13 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
     return plan_of(data, jpeg.view(data), media, keep)
 
 
-def plan_of(data: Buffer, view: jpeg.View, media: MediaType, keep: ScrubKeep) -> Rewrite:
-    """Plan from the spans of the file. Raises Malformed, Unsupported, TooLarge."""
+def plan_of(
+    data: Buffer, view: jpeg.View, media: MediaType, keep: ScrubKeep, *, all_scans: bool = True
+) -> Rewrite:
+    """Plan from the spans of the file; not `all_scans`: later ones may use a table that the first does not.
+
+    Raises Malformed, Unsupported, TooLarge.
+    """
     found = _sort(data, view)
     out = Assembly()
     first = _first_exif(data, found)
@@ -55,8 +60,7 @@ def plan_of(data: Buffer, view: jpeg.View, media: MediaType, keep: ScrubKeep) ->
     _exif(out, fresh)
     _icc(data, out, found, profile, keep)
     _adobe(data, out, found)
-    for segment in found.body:
-        out.keep(segment.start, segment.stop, coded=True)
+    _body(data, out, found, all_scans=all_scans)
     out.insert(b"\xff\xd9")
     _note_gone(data, out, found, view, fresh=fresh, first=first)
     out.render("orientation", str(fresh.orientation))
@@ -113,6 +117,30 @@ def _application(data: Buffer, found: _Sorted, segment: Segment, late: bool) -> 
         found.adobe = segment  # a decoder goes by the last one before the picture
     else:
         found.gone.append(segment)
+
+
+def _body(data: Buffer, out: Assembly, found: _Sorted, *, all_scans: bool) -> None:
+    """Keep tables, frame and scans in order, without the tables that no scan uses."""
+    partly = jpeg_tables.kept(data, found.body, found.frame) if all_scans and found.frame else {}
+    for segment in found.body:
+        spans = partly.get(segment.start)
+        if spans is None:
+            out.keep(segment.start, segment.stop, coded=True)
+            continue
+        where = f"{segment.name} that no scan uses"
+        out.carrier(
+            CarrierKind.UNKNOWN,
+            where,
+            segment.start,
+            segment.stop,
+            action=CarrierAction.REWRITTEN if spans else CarrierAction.REMOVED,
+            reveals=(Reveals.OTHER,),
+        )
+        if spans:
+            length = 2 + sum(stop - start for start, stop in spans)
+            out.insert(bytes((0xFF, segment.marker)) + length.to_bytes(2, "big"))
+        for start, stop in spans:
+            out.keep(start, stop, coded=True)
 
 
 def _first_exif(data: Buffer, found: _Sorted) -> tiff.Tiff:

@@ -18,6 +18,7 @@ from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
 from medsnap.scrub.core import ScrubKeep
 from medsnap.scrub.jpeg import plan_of
+from medsnap.scrub.jpeg_tables import one_scan
 
 _EOI = b"\xff\xd9"
 _MPF = b"MPF\x00"  # CIPA DC-007
@@ -36,7 +37,9 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
         raise Unsupported("the picture would end before its scan")
     scan = Segment(Part.SCAN, 0, start, start, end - 2, "scan")
     view = View(segments=(*headers, scan), end=end, has_eoi=True, size=len(data))
-    return plan_of(data, view, media, keep)
+    frame = next((s for s in headers if s.marker in jpeg.SOF), None)
+    only = frame is not None and one_scan(data, frame, headers[-1])
+    return plan_of(data, view, media, keep, all_scans=only)
 
 
 def _end(data: Buffer, headers: tuple[Segment, ...]) -> int:

@@ -6,9 +6,11 @@ import pytest
 
 from medsnap.errors import NotClean
 from medsnap.model.photo import MediaType
-from medsnap.scrub import scrub
+from medsnap.scrub import clean, scrub
+from medsnap.scrub.second import jpeg as second_jpeg
 from medsnap.scrub.second import png as second_png
 from medsnap.scrub.second import webp as second_webp
+from tests.builders import jpeg as j
 from tests.builders import png as p
 from tests.builders import webp as w
 from tests.builders.jpeg import SECRET
@@ -37,3 +39,52 @@ def test_an_uncompressed_alpha_plane_has_a_byte_for_each_pixel_and_no_more() -> 
             second_webp.account(_transparent(longer), MediaType.WEBP)
         with pytest.raises(NotClean):
             scrub(_transparent(longer))
+
+
+QUANTISER = (SECRET * 9)[:64]
+CODES = bytes(7) + bytes((len(SECRET),)) + bytes(8) + SECRET  # a Huffman table of 8-bit codes
+
+
+def _with_a_spare(data: bytes, marker: int, spare: bytes) -> bytes:
+    """Write one more table into the first segment of its kind, behind those that are used."""
+    at = data.index(bytes((0xFF, marker)))
+    size = int.from_bytes(data[at + 2 : at + 4], "big")
+    longer = (size + len(spare)).to_bytes(2, "big")
+    return data[: at + 2] + longer + data[at + 4 : at + 2 + size] + spare + data[at + 2 + size :]
+
+
+def _unused(progressive: bool) -> dict[str, bytes]:
+    base = j.base(progressive=progressive)
+    last_scan = base.rindex(b"\xff\xda")
+    return {
+        "a quantiser of its own": j.before(base, 0xDB, j.segment(0xDB, b"\x03" + QUANTISER)),
+        "a quantiser beside others": _with_a_spare(base, 0xDB, b"\x03" + QUANTISER),
+        "codes of their own": j.before(base, 0xDA, j.segment(0xC4, b"\x13" + CODES)),
+        "codes beside others": _with_a_spare(base, 0xC4, b"\x13" + CODES),
+        "a table overwritten before a scan": j.before(base, 0xDB, j.segment(0xDB, b"\x00" + QUANTISER)),
+        "codes overwritten between scans": base[:last_scan]
+        + 40 * j.segment(0xC4, b"\x13" + CODES)
+        + base[last_scan:],
+        "conditioning where nothing is arithmetic": j.before(base, 0xDA, j.segment(0xCC, b"\x01P")),
+        "codes behind the last scan": base[:-2] + j.segment(0xC4, b"\x13" + CODES) + base[-2:],
+        "an interval behind the last scan": base[:-2] + j.segment(0xDD, b"ZQ") + base[-2:],
+    }
+
+
+@pytest.mark.parametrize("name", _unused(progressive=False))
+@pytest.mark.parametrize("progressive", [False, True], ids=["baseline", "progressive"])
+def test_a_table_that_no_scan_uses_goes(name: str, progressive: bool) -> None:
+    made, base = _unused(progressive)[name], j.base(progressive=progressive)
+    with pytest.raises(NotClean):
+        second_jpeg.account(scrub(base)[:2] + made[2:], MediaType.JPEG)
+    done = clean(made, verify_pixels=True)
+    copy = done.data(made)
+    assert SECRET not in copy
+    assert copy == scrub(base)
+    assert any("that no scan uses" in carrier.where for carrier in done.report.carriers)
+
+
+def test_a_table_that_only_a_later_scan_uses_stays() -> None:
+    base = j.base(progressive=True)
+    assert base.count(b"\xff\xda") > 2
+    assert scrub(base)[20:] == base[20:]  # behind SOI and JFIF

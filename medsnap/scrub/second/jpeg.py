@@ -22,11 +22,13 @@ class _Reader:
         self.data = data
         self.facts: dict[str, str] = {"orientation": "1"}
         self.frame: bytes | None = None
+        self.progressive = False
+        self.codes = 0xC4  # the marker of its tables of codes: DHT, or DAC where it is arithmetic
         self.scans = 0
         self.stage = 0  # 0 JFIF, 1 Exif, 2 ICC, 3 Adobe, 4 tables and scans: the order of headers
         self.icc: list[bytes] = []
         self.icc_count = 0
-        self.defined: set[tuple[int, int]] = set()  # tables written and not yet followed by a scan
+        self.tables: dict[tuple[int, int], bool] = {}  # by marker and destination: has a scan used it?
 
 
 def account(data: Buffer, media: MediaType) -> tuple[tuple[str, str], ...]:
@@ -49,6 +51,8 @@ def account(data: Buffer, media: MediaType) -> tuple[tuple[str, str], ...]:
         raise NotClean("bytes follow EOI", where=f"byte {at + 2}")
     if reader.frame is None or not reader.scans:
         raise NotClean("there is no picture before EOI", where=f"byte {at}")
+    if not all(reader.tables.values()):
+        raise NotClean("a table that no scan uses", where=f"byte {at}")
     if reader.icc:
         _finish_icc(reader, at)
     return tuple(reader.facts.items())
@@ -80,7 +84,6 @@ def _scan(reader: _Reader, at: int, size: int) -> int:
     if stop == at and stop + 2 != size:  # only a file that was cut short ends in an empty scan
         raise NotClean("a scan is empty", where=f"byte {at}")
     reader.scans += 1
-    reader.defined.clear()
     return stop
 
 
@@ -132,12 +135,11 @@ def _adobe(reader: _Reader, _marker: int, body: bytes) -> bool:
 
 
 def _define(reader: _Reader, marker: int, destination: int) -> bool:
-    """Say whether this table is new since the last scan: one that is overwritten unused could hide data."""
+    """Say whether this table stands in no other's place: one that is overwritten unused could hide data."""
     key = (marker, destination)
-    if key in reader.defined:
-        return False
-    reader.defined.add(key)
-    return True
+    used = reader.tables.get(key, True)
+    reader.tables[key] = False
+    return used
 
 
 def _quantisers(reader: _Reader, marker: int, body: bytes) -> bool:
@@ -185,6 +187,8 @@ def _frame(reader: _Reader, marker: int, body: bytes) -> bool:
     if reader.frame is not None or len(body) < 9 or len(body) != 6 + 3 * body[5] or body[5] > 4:
         return False
     reader.frame = body
+    reader.progressive = marker in (0xC2, 0xCA)
+    reader.codes = 0xCC if marker in (0xC9, 0xCA) else 0xC4
     reader.facts["frame"] = body.hex()
     sampled = all(0x11 <= body[6 + 3 * k + 1] <= 0x44 and body[6 + 3 * k + 2] <= 3 for k in range(body[5]))
     return sampled and 2 <= body[0] <= _FRAMES[marker] and body[3:5] != b"\x00\x00"
@@ -194,9 +198,29 @@ def _start(reader: _Reader, _marker: int, body: bytes) -> bool:
     reader.stage = 5
     if reader.frame is None or not body or len(body) != 4 + 2 * body[0] or not 1 <= body[0] <= 4:
         return False
-    known = {reader.frame[6 + 3 * k] for k in range(reader.frame[5])}
+    known = {reader.frame[6 + 3 * k]: reader.frame[8 + 3 * k] for k in range(reader.frame[5])}
     named = [body[1 + 2 * k] for k in range(body[0])]
-    return set(named) <= known and len(set(named)) == len(named)
+    if not set(named) <= known.keys() or len(set(named)) != len(named):
+        return False
+    _use(reader, {(0xDD, 0), *((0xDB, known[name]) for name in named)})
+    dc, ac = _coefficients(reader.progressive, body)
+    for k in range(body[0]):
+        tables = body[2 + 2 * k]
+        _use(reader, {(reader.codes, tables >> 4)} if dc else set())
+        _use(reader, {(reader.codes, 16 + (tables & 15))} if ac else set())
+    return True
+
+
+def _coefficients(progressive: bool, body: bytes) -> tuple[bool, bool]:
+    """Say whether a scan codes DC and AC with tables; a progressive one codes one of them, or bits (G.1)."""
+    if not progressive:
+        return True, True
+    spectral, high = body[-3], body[-1] >> 4
+    return spectral == 0 and high == 0, spectral > 0
+
+
+def _use(reader: _Reader, tables: set[tuple[int, int]]) -> None:
+    reader.tables.update(dict.fromkeys(tables & reader.tables.keys(), True))
 
 
 _Check = Callable[[_Reader, int, bytes], bool]
