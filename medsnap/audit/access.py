@@ -11,7 +11,15 @@ from medsnap.model.standing import Can, read
 
 # Actions after which somebody may have looked at a photo, or was kept from it.
 SIGHT = frozenset(
-    {Action.OPEN, Action.OPEN_REFUSED, Action.BREAK_GLASS, Action.CHECK, Action.RECOVERY, Action.PROVE}
+    {
+        Action.OPEN,
+        Action.OPEN_REFUSED,
+        Action.SHOW,
+        Action.BREAK_GLASS,
+        Action.CHECK,
+        Action.RECOVERY,
+        Action.PROVE,
+    }
 )
 # Actions that may have opened all that the key opens, where they name no photo.
 EVERYTHING = frozenset({Action.CHECK})

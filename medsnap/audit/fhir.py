@@ -61,6 +61,7 @@ KINDS: Mapping[Action, Kind] = {
     Action.INGEST: Kind("110107", "receive", "C"),
     Action.OPEN: Kind("110110", "access", "R"),
     Action.OPEN_REFUSED: Kind("110113", "110132", "R"),
+    Action.SHOW: Kind("110110", "access", "R"),
     Action.EXPORT: Kind("110106", "disclose", "R"),
     Action.DIRECTORY: Kind("110113", "110129", "U"),
     Action.DECIDE: Kind("110110", "amend", "U"),

@@ -21,6 +21,7 @@ _EVERY = "all that the key opened"
 _VERBS = {
     Action.OPEN: "opened",
     Action.OPEN_REFUSED: "was refused",
+    Action.SHOW: "read the record",
     Action.BREAK_GLASS: "broke the glass",
     Action.CHECK: "opened to check",
     Action.RECOVERY: "used the recovery sheets",

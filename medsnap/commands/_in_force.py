@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medsnap.commands import _kept_signatures
 from medsnap.commands._lists import in_office
 from medsnap.commands._shared import Io
 from medsnap.errors import InputMissing, PolicyError
@@ -166,7 +167,7 @@ def enforced(
         versions.note(memory, policy.ref.policy, policy.ref.version, policy.ref.digest)
         if directory.keyring is not None:
             own = sidecar(file)
-            policies.keep_signatures(vault, policy.ref.digest, own.read_bytes() if own.is_file() else b"")
+            _kept_signatures.keep(vault, policy, own.read_bytes() if own.is_file() else b"")
     else:
         io.warn(f"no policy is in force: {standing.why}; photos are sealed and wait, nothing leaves")
     if standing.ends:

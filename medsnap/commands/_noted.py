@@ -6,13 +6,14 @@ Who has no such key leaves no trace: only a signature makes an entry, and nobody
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medsnap import __version__
 from medsnap.commands._shared import Io
-from medsnap.commands._vault import log_of
+from medsnap.commands._vault import key_places, log_of
 from medsnap.errors import KeyRefused, MedsnapError, NotFound, PolicyError, Tampered
 from medsnap.model.event import Action, AuditEvent
 
@@ -81,6 +82,29 @@ def note(
         write(io, vault, directory, signer, action, outcome=outcome, objects=objects, details=details)
     except (MedsnapError, OSError) as hindered:
         io.warn(f"this could not be written into the audit log: {_why(hindered)}")
+
+
+def vouched(io: Io, vault: Path, own: Keys | None) -> Directory | None:
+    """Return the directory where this host's pin or the caller's key vouches for it; None where none does."""
+    from medsnap.vault import directory, pins
+
+    try:
+        signed = directory.load(vault)
+        folder = io.settings.state / signed.directory.vault
+        if (folder / pins.PIN).is_file():
+            return pins.follow(vault, signed, pins.read_pin(folder))[0]
+        return pins.by_root(vault, signed, own.root_vkey) if own is not None and own.root_vkey else None
+    except MedsnapError:
+        return None
+
+
+def silent_keys(io: Io, vault: Path, given: Path | None) -> Keys | None:
+    """Return the caller's keys where they can be had without asking anybody."""
+    from medsnap.vault import key_sources
+
+    with contextlib.suppress(MedsnapError):
+        return key_sources.find(dataclasses.replace(key_places(io, vault, given), ask=None))
+    return None
 
 
 def is_copy(vault: Path) -> bool:

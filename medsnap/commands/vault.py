@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsnap.commands import _repeats
+from medsnap.commands import _noted, _repeats
 from medsnap.commands._release import release
 from medsnap.commands._shared import Io, Result, command, writable
 from medsnap.commands._vault import KeyOption, VaultOption, member, record
@@ -36,7 +36,7 @@ def _captured(row: PhotoRow) -> str:
 
 @command()
 def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = None) -> Result:
-    """Show all that is known of one photo.
+    """Show all that is known of one photo. That it was read is an entry of the audit log.
 
     Examples:
 
@@ -45,7 +45,7 @@ def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = Non
     from medsnap.vault.ids import SHORT
 
     with member(io, vault, key_file) as session:
-        row = session.catalogue.photo(photo, session.roles)
+        row = _read(io, session, photo)
         receipts = session.catalogue.receipts(row.seal.object)
         repeats = session.catalogue.repeats(row.seal.object, session.roles)
     patient, seal = row.match.patient, row.seal
@@ -87,6 +87,21 @@ def show(io: Io, photo: Id, vault: VaultOption = None, key_file: KeyOption = Non
         ),
     ]
     return Result(page=tuple(page), data={"photo": row, "receipts": receipts, "repeats": repeats})
+
+
+def _read(io: Io, session: Session, photo: str) -> PhotoRow:
+    """Find a record, and write down who read it, or was told that there is none."""
+    try:
+        row = session.catalogue.photo(photo, session.roles)
+    except NotFound as absent:
+        _noted.note(
+            io, session.vault, session.directory, [session.keys], Action.SHOW,
+            outcome=absent.id, objects=_noted.typed_ids([photo]),
+        )  # fmt: skip
+        raise
+    objects = (row.seal.object,)
+    _noted.note(io, session.vault, session.directory, [session.keys], Action.SHOW, objects=objects)
+    return row
 
 
 @command(output=False)

@@ -17,7 +17,16 @@ from medsnap.commands._photos import PolicyOption, policy_path
 from medsnap.commands._release import nowhere, write_beside
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, find_keys, log_event, order_of, passphrase
-from medsnap.errors import CannotCreate, Exit, KeyRefused, MedsnapError, NotFound, PolicyError, UsageError
+from medsnap.errors import (
+    CannotCreate,
+    Exit,
+    KeyRefused,
+    MedsnapError,
+    NotFound,
+    PolicyError,
+    Tampered,
+    UsageError,
+)
 from medsnap.model.event import Action
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
@@ -116,6 +125,11 @@ def open_(
         io, place, directory, keys.signer, Action.OPEN if objects else Action.OPEN_REFUSED,
         objects=objects, outcome="success" if objects else NotFound.id, details=(("by", "break-glass"),),
     )  # fmt: skip
+    if broken := tuple(row.seal.object for row in found.rows if row not in good):
+        log_event(
+            io, place, directory, keys.signer, Action.OPEN_REFUSED,
+            objects=broken, outcome=Tampered.id, details=(("by", "break-glass"),),
+        )  # fmt: skip
     files = _write(reader, good, into)
     report = _report(io, asked, glass, found, files)
     _save(into / REPORT, {**report, "patient": patient, "issuer": issuer or None})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsnap.commands import _glass
+from medsnap.commands import _glass, _kept_signatures
 from medsnap.commands._at_rest import at_rest, look_at_log, pin_of, waiting_here
 from medsnap.commands._check_page import Found, result
 from medsnap.commands._shared import Io, Result, command
@@ -51,11 +51,11 @@ def check(
 ) -> Result:
     """Verify signatures, digests, the audit log and what belongs together. It needs no keys.
 
-    Without --repair the vault is not changed. --open writes into the audit log that it was done, and
-    takes your key. --repair moves what belongs to nothing into tmp/ of the vault, puts back what lies
-    there by mistake, and with --open makes your catalogue anew; -n shows what it would do. --ledger takes
-    the file of `vault ledger --save`, for a vault that was restored from an older copy. A break-glass that
-    is over and has not ended makes the exit code 1.
+    Without --repair nothing is changed but the audit log: that it was checked is an entry, where the key of
+    --key-file or this ingest host may write one. --open takes your key. --repair moves what belongs to
+    nothing into tmp/ of the vault, puts back what lies there by mistake, and with --open makes your
+    catalogue anew; -n shows what it would do. --ledger takes the file of `vault ledger --save`, for a vault
+    that was restored from an older copy. A break-glass that is over and has not ended makes the exit code 1.
 
     Examples:
 
@@ -91,6 +91,8 @@ def check(
             _compare(target, found, ledger)
     with contextlib.suppress(MedsnapError):  # what is wrong with directory or log is told already
         found.glass = _glass.found(place, load(place).directory, io.now)
+    if not open_:  # whose entry speaks of more
+        _enter(io, target, found, key_file, share)
     return result(io, found, share)
 
 
@@ -167,6 +169,8 @@ def _look(target: _Target, share: Sample | None) -> Found:
     )
     if log.problems:
         report.whole = False  # what the log would have named is not known
+    for fault in _kept_signatures.problems(target.vault):
+        report.add(fault.where, fault.what)
     return Found(report=report, log=log, waiting=waiting, by=target.by, pinned=target.pin is not None)
 
 
@@ -202,6 +206,27 @@ def _mend(io: Io, target: _Target, found: Found) -> Plan:
     if not io.dry_run:
         repair.carry_out(target.vault, plan)
     return plan
+
+
+def _enter(io: Io, target: _Target, found: Found, key_file: Path | None, share: Sample | None) -> None:
+    """Write down that the vault was verified; only a directory that somebody vouches for names who may.
+
+    No key is asked for: whoever has none at hand checks all the same, and unsigned words are no entry.
+    """
+    from medsnap.commands._noted import note, vouched
+
+    own = _keys(io, target.vault, key_file) if key_file is not None else None
+    named = vouched(io, target.vault, own)
+    if named is None or found.log.problems:
+        return
+    details = (
+        ("of", "vault"),
+        ("objects", str(found.report.objects)),
+        ("problems", str(len(found.problems))),
+        *((("sample", f"{share.percent:g}%"),) if share else ()),
+    )
+    outcome = Tampered.id if found.problems else "success"
+    note(io, target.vault, named, [own], Action.VERIFY, outcome=outcome, details=details)
 
 
 def _enter_late(io: Io, target: _Target, found: Found, key_file: Path | None) -> None:

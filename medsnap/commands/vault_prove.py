@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from medsnap.commands import _noted
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member, record
-from medsnap.errors import KeyRefused
+from medsnap.errors import KeyRefused, Tampered
 from medsnap.model.event import Action
 from medsnap.report.page import Line, Tone
 
@@ -23,7 +24,7 @@ def prove(io: Io, vault: VaultOption = None, key_file: KeyOption = None) -> Resu
     from medsnap.crypto.note import Signer
     from medsnap.vault import proofs
 
-    with member(io, vault, key_file) as session:
+    with member(io, vault, key_file) as session, _noted.refusals(io, session, Action.PROVE):
         if not session.keys.signer:
             raise KeyRefused("this key file has no signing key, so it can prove nothing")
         record(io, session, Action.PROVE)
@@ -32,7 +33,11 @@ def prove(io: Io, vault: VaultOption = None, key_file: KeyOption = None) -> Resu
         made = proofs.prove(session.vault, session.directory, session.reader, signer, at=at, random=io.random)
         proven = proofs.proven(session.vault, session.directory)
         every = [key.name for key in session.directory.compartments]
-    mine = [one.compartment for one in made.opens]
+        mine = [one.compartment for one in made.opens]
+        shut = [name for name in session.reader.compartments if name not in mine]
+        if shut:
+            details = (("shut", " ".join(shut)),)
+            record(io, session, Action.PROVE, outcome=Tampered.id, details=details)
     missing = [name for name in every if name not in proven] if set(mine) == set(every) else []
     page = [Line(f"Proven: {', '.join(mine) or 'nothing'}.", Tone.GOOD if mine else Tone.WARN)]
     if missing:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medsnap.commands import _noted
 from medsnap.commands._recovery import (
     FormOption,
     SheetForm,
@@ -19,7 +22,7 @@ from medsnap.commands._recovery import (
 )
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, find_keys, log_event, logged_commits, passphrase
-from medsnap.errors import CannotCreate, Exit, KeyRefused, UsageError
+from medsnap.errors import CannotCreate, Exit, KeyRefused, Malformed, Tampered, UsageError
 from medsnap.model.event import Action
 from medsnap.report.page import Block, Facts, Line, Table, Tone
 
@@ -36,7 +39,8 @@ def test(
     """Prove that sheets open what they should: every ring of theirs, one photo of each locked group.
 
     Give the files of two sheets of a set, or of several sets; without files the words are typed. The
-    test stands in the audit log before a ring is opened. Nothing that was opened is kept.
+    test stands in the audit log before a ring is opened, and what it proved after. Nothing that was opened
+    is kept.
 
     Examples:
 
@@ -47,9 +51,13 @@ def test(
     from medsnap.vault import recovery_trial
 
     place = io.need(vault, "vault", "--vault")
-    directory, found = recovered(io, place, sheets or ())
-    logged = _log(io, place, _Use(directory, found, "test"), key_file)
+    with _refusals(io, place, "test", key_file):
+        directory, found = recovered(io, place, sheets or ())
+        use = _Use(directory, found, "test")
+        logged = _log(io, place, use, key_file)
     proof = recovery_trial.prove(place, directory, found, order=logged_commits(place))
+    if logged:
+        _log_proof(io, place, use, proof, key_file)
     return _proved(io, found, proof, logged)
 
 
@@ -117,8 +125,9 @@ def combine(
 
     place = io.need(vault, "vault", "--vault")
     _key_place(io, place, into)
-    directory, found = recovered(io, place, sheets or ())
-    logged = _log(io, place, _Use(directory, found, "combine"), key_file)
+    with _refusals(io, place, "combine", key_file):
+        directory, found = recovered(io, place, sheets or ())
+        logged = _log(io, place, _Use(directory, found, "combine"), key_file)
     title = f"medsnap key made of sheets ({', '.join(found.kinds)}). Destroy it when the work is done."
     keys.save_file(into, keys.render(recovery.keys_of(found, directory), title), random=io.random)
     groups = tuple(g for kind in found.kinds for g in recovery.opens(kind, directory))
@@ -179,11 +188,12 @@ def sheets(
     from medsnap.vault import keys, pins, recovery
 
     place = io.need(vault, "vault", "--vault")
-    held = keys.load_file(recovery_file, ask=passphrase(io))
-    signed = directories.load(place)
-    directory = pins.by_root(place, signed, held.root_vkey or signed.directory.root)
-    found = recovery.secrets_in(held, directory)
-    _log(io, place, _Use(directory, found, "sheets"), key_file)
+    with _refusals(io, place, "sheets", key_file):
+        held = keys.load_file(recovery_file, ask=passphrase(io))
+        signed = directories.load(place)
+        directory = pins.by_root(place, signed, held.root_vkey or signed.directory.root)
+        found = recovery.secrets_in(held, directory)
+        _log(io, place, _Use(directory, found, "sheets"), key_file)
     made = write_sheets(io, folder, found, directory, form)
     read_back(io, folder, made, directory, form)
     files = [str(sheet_file(folder, sheet, form)) for sheet in made]
@@ -204,7 +214,39 @@ class _Use:
     step: str
 
 
-def _log(io: Io, vault: Path, use: _Use, key_file: Path | None) -> bool:
+@contextlib.contextmanager
+def _refusals(io: Io, vault: Path, step: str, key_file: Path | None) -> Iterator[None]:
+    """Write down that sheets were refused, with the caller's own key or this host's."""
+    try:
+        yield
+    except (KeyRefused, Malformed) as why:
+        own = _noted.silent_keys(io, vault, key_file)
+        named = _noted.vouched(io, vault, own)
+        if named is not None:
+            details = (("step", step),)
+            _noted.note(io, vault, named, [own], Action.RECOVERY, outcome=why.id, details=details)
+        raise
+
+
+def _log_proof(io: Io, vault: Path, use: _Use, proof: Proof, key_file: Path | None) -> None:
+    """Write down what was proven, and of which photos; or that it failed."""
+    failed = str(len(proof.problems)) if proof.problems else ""
+    details = (("opened", " ".join(proof.opened)), ("shut", " ".join(proof.shut)), ("problems", failed))
+    objects = tuple(name for _group, name in proof.photos)
+    outcome = Tampered.id if proof.problems else "success"
+    _log(io, vault, replace(use, step="tested"), key_file, outcome=outcome, objects=objects, more=details)
+
+
+def _log(
+    io: Io,
+    vault: Path,
+    use: _Use,
+    key_file: Path | None,
+    *,
+    outcome: str = "success",
+    objects: tuple[str, ...] = (),
+    more: tuple[tuple[str, str], ...] = (),
+) -> bool:
     """Tell the log before anything is opened. Sheets of the root alone open nothing and may go unlogged."""
     from medsnap.vault import recovery
 
@@ -215,9 +257,11 @@ def _log(io: Io, vault: Path, use: _Use, key_file: Path | None) -> bool:
             signer = find_keys(io, vault, key_file).signer
         except KeyRefused:
             signer = ""
-    details = (("step", use.step), ("sets", " ".join(found.kinds)))
+    details = (("step", use.step), ("sets", " ".join(found.kinds)), *(one for one in more if one[1]))
     if signer:
-        log_event(io, vault, directory, signer, Action.RECOVERY, details=details)
+        log_event(
+            io, vault, directory, signer, Action.RECOVERY, outcome=outcome, objects=objects, details=details
+        )
         return True
     if set(found.kinds) != {recovery.ROOT}:
         raise KeyRefused(

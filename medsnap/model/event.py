@@ -13,6 +13,7 @@ class Action(StrEnum):
     INGEST = "ingest"
     OPEN = "open"
     OPEN_REFUSED = "open-refused"
+    SHOW = "show"  # the record of a photo was read
     EXPORT = "export"
     DIRECTORY = "directory"
     DECIDE = "decide"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medsnap.errors import MedsnapError, Tampered
 from medsnap.model.photo import ObjectId, Sha256
-from medsnap.vault import commits, erasures, history, objects, pins, policies
+from medsnap.vault import commits, erasures, foreign, history, objects, pins, policies, proofs
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.directory import FILE, Directory, WriterVerb, load, verify
 from medsnap.vault.erasure import unfinished
@@ -82,6 +82,10 @@ def check(
     if directory is None:
         report.whole = False
         return report
+    for where, what in foreign.strangers(vault):
+        report.stray(where, what)
+    for where, what in foreign.misshapen(vault):
+        report.add(where, what)
     _rings(vault, directory, report)
     found = _commits(vault, directory, report)
     place = {sha256: n for n, sha256 in enumerate(logged or ())}
@@ -97,6 +101,8 @@ def check(
     _objects(vault, found, waiting, report, sample)
     _returned(vault, settled, report)
     _policies(vault, report)
+    for where, what in proofs.faults(vault, directory):
+        report.add(where, what)
     return report
 
 

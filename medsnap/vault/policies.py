@@ -70,7 +70,7 @@ def keep_signatures(vault: Path, digest: str, text: bytes) -> None:
     path = _path(vault, digest).with_suffix(".sig")
     before = recall_signatures(vault, digest)
     lines = dict.fromkeys(before.splitlines()) | dict.fromkeys(text.splitlines())
-    joined = b"\n".join(lines) + b"\n"
+    joined = b"".join(line + b"\n" for line in lines)
     if len(joined) <= MAX_SIGNATURES and joined != before:
         make_folder(path.parent)
         with io_errors(path):

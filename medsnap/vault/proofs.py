@@ -86,16 +86,31 @@ def proven(vault: Path, directory: Directory) -> frozenset[str]:
     return frozenset(found)
 
 
+def faults(vault: Path, directory: Directory) -> Iterator[tuple[str, str]]:
+    """Give the place of each proof that proves nothing, and why; one of somebody who left is whole."""
+    for name in names(vault / FOLDER):
+        try:
+            _one(vault, directory, name)
+        except MedsnapError as wrong:
+            yield f"{FOLDER}/{name}", wrong.message
+
+
 def _read(vault: Path, directory: Directory) -> Iterator[tuple[str, Proof]]:
     for name in names(vault / FOLDER):
         try:
-            data = read_limited(vault / FOLDER / name, _MOST)
-            writer, text = commits.opened(data, directory, f"{FOLDER}/{name}")
-            proof = _parsed(text)
+            yield _one(vault, directory, name)
         except MedsnapError:
             continue  # proves nothing
-        if is_id(name) and proof.proof == name and proof.vault == directory.vault:
-            yield writer.vkey, proof
+
+
+def _one(vault: Path, directory: Directory, name: str) -> tuple[str, Proof]:
+    """Return who signed a proof, and it. Raises Tampered, KeyRefused."""
+    data = read_limited(vault / FOLDER / name, _MOST)
+    writer, text = commits.opened(data, directory, f"{FOLDER}/{name}")
+    proof = _parsed(text)
+    if not is_id(name) or proof.proof != name or proof.vault != directory.vault:
+        raise Tampered("a proof has another name, or is of another vault")
+    return writer.vkey, proof
 
 
 def _parsed(text: str) -> Proof:

@@ -142,11 +142,27 @@ def test_recovery_test_opens_one_photo_of_each_group_and_is_logged(made: Shell) 
     assert (told["opened"], told["auditors"]) == (["safeguarding"], False)
     assert told["photos"] == [{"compartment": "safeguarding", "object": kept[1]}]
     events = made.json("audit", "ls", "--key-file", made.key)["entries"]
-    said = [(e["actor"], dict(e["details"])) for e in events if e["action"] == "recovery"]
-    assert said == [
-        ("recovery", {"step": "test", "sets": "recovery"}),
-        ("recovery-closed", {"step": "test", "sets": "recovery-closed"}),
-    ]
+    used = [e for e in events if e["action"] == "recovery"]
+    assert [(e["actor"], dict(e["details"]), len(e["objects"])) for e in used] == [
+        ("recovery", {"step": "test", "sets": "recovery"}, 0),
+        (
+            "recovery",
+            {
+                "step": "tested", "sets": "recovery", "shut": "safeguarding",
+                "opened": "general identifiable intimate",
+            },
+            1,
+        ),
+        ("recovery-closed", {"step": "test", "sets": "recovery-closed"}, 0),
+        (
+            "recovery-closed",
+            {
+                "step": "tested", "sets": "recovery-closed", "opened": "safeguarding",
+                "shut": "general identifiable intimate",
+            },
+            1,
+        ),
+    ]  # fmt: skip
 
 
 def test_a_photo_that_does_not_open_fails_the_test(made: Shell) -> None:
@@ -157,6 +173,10 @@ def test_a_photo_that_does_not_open_fails_the_test(made: Shell) -> None:
     place.write_bytes(data)
     code, out, _ = made("vault", "recovery", "test", *paper(made, "recovery", 1, 2))
     assert code == 4 and "do NOT open" in out and name in "".join(out.split())
+    last = made.json("audit", "ls", "--key-file", made.key)["entries"][-1]
+    assert (last["action"], last["outcome"], dict(last["details"])["problems"]) == (
+        "recovery", "integrity", "1",
+    )  # fmt: skip
 
 
 def test_a_ring_that_the_general_sheets_open_too_fails_the_test(made: Shell) -> None:
@@ -188,7 +208,13 @@ def test_wrong_sheets_are_told_apart(made: Shell, given: list[tuple[str, int]], 
         said = made("vault", "recovery", *command, *files, "--no-input")
         assert said[0] == code and what in " ".join(said[2].split()), said
     assert not (made.home / "out.key").exists()
-    assert (made.vault / "log" / "checkpoint").read_bytes() == before, "nothing was opened, nothing logged"
+    if code != 77:
+        assert (made.vault / "log" / "checkpoint").read_bytes() == before, "no sheet was tried"
+        return
+    tried = made.json("audit", "ls", "--key-file", made.key)["entries"][-2:]
+    assert [(e["action"], e["actor"], e["outcome"], e["details"]) for e in tried] == [
+        ("recovery", "ingest-1", "vault.key-refused", [["step", step]]) for step in ("test", "combine")
+    ], "by the host where it was tried, for want of another key"
 
 
 def test_a_wrong_word_names_sheet_and_number(made: Shell) -> None:
