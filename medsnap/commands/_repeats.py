@@ -86,10 +86,10 @@ class Once(Generic[T]):
 
 
 def reason(repeat: Repeat) -> str:
-    """Say why a photo stays that may be the shot of one that left."""
+    """Say why a photo stays that may be the shot of one that left; which one, the record says."""
     return (
-        f"may be the same shot as {repeat.object[:SHORT]}, which left: {', '.join(repeat.because)};"
-        " a person has to look (--distinct sends it)"
+        f"may be the same shot as one that left ({', '.join(repeat.because)}): a person has to look;"
+        " vault ls --repeats names both, --distinct sends it"
     )
 
 
