@@ -38,12 +38,16 @@ class Go:
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """What goes, and what stays and why; `before` are old and new ids of what this key has moved."""
+    """What goes, and what stays and why; `before` are old and new ids of what this key has moved.
+
+    `whole` says that no photo was named: all were looked at.
+    """
 
     go: list[Go] = field(default_factory=list)
     stay: list[tuple[str, str]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     before: list[tuple[str, str]] = field(default_factory=list)
+    whole: bool = False
     sent: list[tuple[str, str]] = field(default_factory=list)  # to targets that may not have it any more
 
 

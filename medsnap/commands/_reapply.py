@@ -35,27 +35,19 @@ class Due:
 
 
 def due(notes: Sequence[SignedErasure], reader: Reader) -> Due:
-    """Follow each object through moves to where it lies now, or to its erasure."""
+    """Sort what notes name by what became of it, without what the vault's own ledger says."""
+    from medsnap.vault.moved import Lost, whereabouts
+
     found = Due()
-    by = {o.object: note for note in notes for o in note.erasure.objects}
-    fates = {note.sha256: reader.fate(note) for note in notes if note.erasure.added}
-    for first in by.keys() - reader.ledger.gone:
-        name, fate = first, None
-        for _ in range(len(notes) + 1):
-            note = by.get(name)
-            if note is None or not note.erasure.added:
-                break
-            fate = fates[note.sha256]
-            if fate is None or name not in fate.became:
-                found.locked.add(first)
-                break
-            name = fate.became[name]
-        if first in found.locked:
+    for name, now in whereabouts(notes, reader.fate).items():
+        if name in reader.ledger.gone:
             continue
-        if name in by:
-            found.erase.add(first)
-        elif fate is not None:
-            found.move[first] = fate
+        if now is Lost.ERASED:
+            found.erase.add(name)
+        elif isinstance(now, Lost):
+            found.locked.add(name)
+        else:
+            found.move[name] = now.fate
     return found
 
 

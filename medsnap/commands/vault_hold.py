@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ import typer
 from medsnap.commands import _noted, _officer
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member, record
-from medsnap.errors import NotFound, UsageError
+from medsnap.errors import Locked, NotFound, UsageError
 from medsnap.model.event import Action
 from medsnap.report.page import Line, Table, Tone
 
@@ -63,6 +63,7 @@ def add(
             objects = tuple(row.object for _, row in fresh if row.object is not None)
             details = (("what", "add"), *(("hold", row.id) for _, row in fresh))
             with no_new_holds(session.vault):
+                _still_there(session, objects)
                 _write(io, session, fresh, details, objects)
     for _, row in fresh:
         io.record({"type": "hold", "hold": row.id, "object": row.object, "on": _kind(row)})
@@ -167,6 +168,15 @@ def _groups(session: Session, row: HoldRow) -> tuple[str, ...]:
     if row.object is None:
         return tuple(key.name for key in session.directory.compartments)
     return (session.catalogue.find(row.object).compartment,)
+
+
+def _still_there(session: Session, objects: Iterable[str]) -> None:
+    """Refuse a hold on what went while we looked: it would lie on a name that nothing has. Raises Locked."""
+    from medsnap.vault import erasures
+
+    gone = erasures.of(erasures.read_any(session.vault, session.directory)).gone
+    if gone.intersection(objects):
+        raise Locked("a photo was moved or erased meanwhile", hint="look where it is now, and run it again")
 
 
 def _write(

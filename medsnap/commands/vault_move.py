@@ -107,7 +107,9 @@ def _plan(
             hint="somebody who opens both groups has to: medsnap vault member ls",
         )
     if meant is None:
-        return _moves.plan(session, policy, session.catalogue.photos(session.known), wish, io.now)
+        made = _moves.plan(session, policy, session.catalogue.photos(session.known), wish, io.now)
+        made.whole = True
+        return made
     before = _moves.moved_by_me(session, meant.ids)
     rest = _officer.Meant(
         ids=tuple(i for i in meant.ids if i not in before), patient=meant.patient, issuer=meant.issuer
@@ -123,14 +125,20 @@ def _plan(
 def _carried_out(
     io: Io, session: Session, plan: _moves.Plan, details: tuple[tuple[str, str], ...], key_file: Path | None
 ) -> dict[ObjectId, ObjectId]:
-    """Move group by group; each looks at the vault as the one before left it. Returns new ids by old."""
+    """Move group by group; each looks at the vault as the one before left it. Returns new ids by old.
+
+    Where no photo was named, what was written of one in the moment of its move goes after it too.
+    """
     from medsnap.vault.directory import WriterVerb
     from medsnap.vault.moved_lines import Why
+    from medsnap.vault.moving import gone_there
 
     why = Why(at=io.now.isoformat(timespec="seconds"), by=session.actor, reason=dict(details)["reason"])
     became: dict[ObjectId, ObjectId] = {}
+    groups = session.reader.compartments if plan.whole else ()
+    late = tuple(group for group in groups if gone_there(session.reader, group))
     with ExitStack() as opened:
-        for to in dict.fromkeys(go.decision.compartment for go in plan.go):
+        for to in dict.fromkeys((*(go.decision.compartment for go in plan.go), *late)):
             officer = _officer.officer(io, session, WriterVerb.MOVE, (("to", to), *details))
             became |= _moves.carry_out(plan, to, session, why, officer)
             session = opened.enter_context(member(io, session.vault, key_file))

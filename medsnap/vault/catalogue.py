@@ -31,6 +31,7 @@ from medsnap.vault.catalogue_intake import COUNTS, SEGMENT, Intake, whole
 from medsnap.vault.catalogue_kin import Only
 from medsnap.vault.catalogue_store import Store, building, in_memory, stored
 from medsnap.vault.commits import SignedCommit
+from medsnap.vault.directory import WriterVerb
 from medsnap.vault.entries import Entry, Filters
 from medsnap.vault.ids import Random, is_prefix
 from medsnap.vault.reader import Reader, not_found
@@ -325,8 +326,11 @@ def _take_notes(intake: Intake, reader: Reader) -> None:
     """Mark erasures as seen; of moves, take in what came into our groups' batches of commits seen before."""
     for note in (n.erasure for n in reader.ledger.notes if not intake.has_seen(n.erasure.erasure)):
         before = len(reader.problems)
-        for commit in reader.in_order(sorted({a.commit for a in note.replaced})) if note.added else ():
-            _take_lines(intake, reader, reader.commit(commit))
+        moved = note.verb == WriterVerb.MOVE
+        for commit in reader.in_order(sorted({r.commit for r in note.replaced})) if moved else ():
+            signed = reader.commit(commit)
+            if signed is not None:
+                _take_lines(intake, reader, signed)
         if len(reader.problems) == before:
             intake.mark_seen(note.erasure)
 

@@ -7,10 +7,10 @@ the log names it stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
 
 from medsnap.model.codec import canonical, to_json
 from medsnap.model.decision import Decision
@@ -19,9 +19,10 @@ from medsnap.model.record import ADD, RECEIPT, RELEASE, MoveRow
 from medsnap.model.seal import Seal
 from medsnap.vault import decisions
 from medsnap.vault.batches import Line
-from medsnap.vault.reader import subject
+from medsnap.vault.reader import VERB_FOR, subject
 
 Event: TypeAlias = dict[str, Any]
+_TOLD: Final = frozenset({ADD, *decisions.KINDS})  # what the row tells there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,44 +45,53 @@ class Why:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
-    """Parts lines into those that stay and those that go. `holds` are ids of holds on the photos."""
+    """Parts lines into those that stay and those that go.
+
+    `names` are the new names of photos by their old ones; those that are not in `photos` went before, and
+    something that was written at that moment goes after them. `home` says in which commit a row stands,
+    `holds` are ids of holds on the photos.
+    """
 
     photos: Mapping[ObjectId, Moving]
-    seals: Mapping[ObjectId, Seal]  # new ones by the old name
+    names: Mapping[ObjectId, ObjectId]
+    home: Mapping[ObjectId, str]
     holds: AbstractSet[str]
     why: Why
+    seals: Mapping[ObjectId, Seal] = field(default_factory=dict)  # new ones by the old name
 
     def goes(self, event: Event) -> bool:
         """Say whether a line leaves its batch: it speaks of a photo that goes, or ends a hold on one."""
         if event.get("event") == RELEASE:
             return event.get("id") in self.holds
-        return subject(event) in self.photos
+        name = subject(event)
+        return name in self.names and (name in self.photos or event.get("event") == RECEIPT)
 
     def stay(self, lines: Iterable[Line]) -> list[bytes]:
         """Return the lines that stay."""
         return [line for event, line in lines if not self.goes(event)]
 
-    def come(self, lines: Iterable[Line]) -> list[bytes]:
-        """Return those that go as they stand in the other group; a decision stands in the row there."""
-        found: list[bytes] = []
+    def come(self, commit: str, lines: Iterable[Line], counted: AbstractSet[bytes]) -> Iterator[bytes]:
+        """Yield those that go as they stand in the other group; `counted` are the lines that count here.
+
+        What did not count because its signer had no right does not go along.
+        """
         rows: set[str | None] = set()
         for event, line in lines:
-            kind = event.get("event")
-            if not self.goes(event) or kind in decisions.KINDS:
+            kind, name = event.get("event"), subject(event)
+            if not self.goes(event) or (name in self.photos and kind in VERB_FOR and line not in counted):
                 continue
-            if kind == ADD and subject(event) not in rows:  # the first row of an object counts
-                rows.add(subject(event))
-                found.append(canonical(self._row(event)))
+            if kind == ADD and name not in rows and self.home[ObjectId(str(name))] == commit:
+                rows.add(name)  # the first row of an object counts
+                yield canonical(self._row(event))
             elif kind == RELEASE:
-                found.append(line)
+                yield line
             elif kind == RECEIPT:
-                found.append(canonical({**event, "receipt": self._renamed(event["receipt"])}))
-            elif kind != ADD:
-                found.append(canonical(self._renamed(event)))
-        return found
+                yield canonical({**event, "receipt": self._renamed(event["receipt"])})
+            elif kind not in _TOLD:
+                yield canonical(self._renamed(event))
 
     def _renamed(self, part: Event) -> Event:
-        return {**part, "object": self.seals[ObjectId(part["object"])].object}
+        return {**part, "object": self.names[ObjectId(part["object"])]}
 
     def _row(self, event: Event) -> Event:
         """Rewrite what the move changes; fields that this medsnap does not know stay."""

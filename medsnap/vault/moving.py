@@ -17,17 +17,18 @@ from typing import Final
 
 from medsnap.errors import KeyRefused, Tampered, Unsupported, UsageError
 from medsnap.model.photo import ObjectId
-from medsnap.model.record import ADD, HOLD
+from medsnap.model.record import ADD, HOLD, RELEASE
 from medsnap.model.rewrite import Buffer
 from medsnap.model.seal import Seal
 from medsnap.vault import batches, commits, erasure, erasures, objects
+from medsnap.vault.commits import SignedCommit
 from medsnap.vault.directory import CompartmentKey, Directory
 from medsnap.vault.erasure import Officer
 from medsnap.vault.erasures import Added, Erasure, Replaced
 from medsnap.vault.files import io_errors, write_new
 from medsnap.vault.ids import Random, random_id
-from medsnap.vault.moved import Fate, sealed_fate
-from medsnap.vault.moved_lines import Event, Lines, Moving, Why
+from medsnap.vault.moved import Fate, Now, sealed_fate, whereabouts
+from medsnap.vault.moved_lines import Lines, Moving, Why
 from medsnap.vault.objects import ObjectDigests, Placed
 from medsnap.vault.reader import Reader, seals_in, subject
 
@@ -59,25 +60,28 @@ class Work:
 def move(work: Work, wanted: Iterable[Moving], why: Why) -> dict[ObjectId, ObjectId]:
     """Take photos and their clips to another locked group, under `erasure.alone`; returns new names by old.
 
-    The reader is of no use afterwards: what it has read of the vault is so no more.
-
-    Raises KeyRefused without the right or the other group's key, UsageError for a photo that lies there,
-    Unsupported for a group that is younger than the photo, Tampered, IoFailed.
+    Receipts of photos that went there before, which somebody wrote in the moment of their move, go after
+    them. The reader is of no use afterwards: what it has read of the vault is so no more. Raises KeyRefused
+    without the right or the other group's key, UsageError for a photo that lies there, Unsupported for a
+    group that is younger than the photo, Tampered, IoFailed.
     """
     writer = erasure.right(work.directory, work.officer)
     if work.to not in work.reader.compartments:
         raise KeyRefused(f"your key does not open the locked group '{work.to}'")
     photos = {one.object: one for one in wanted}
-    found = _find(work, photos)
-    name = random_id(work.random)
+    late = gone_there(work.reader, work.to)
+    found = _find(work, photos, late)
     ids = {old: random_id(work.random) for old in found.digests}
+    if not found.places:
+        return ids
+    name = random_id(work.random)
     fresh = {place: random_id(work.random) for place in found.places}
     erasure.intend(work.vault, name, (*ids.values(), *fresh.values()))
     placed = _sealed_anew(work, found.seals, ids)
     seals = {old.object: _seal(work, old, placed[old.object]) for old in found.seals}
     for seal in seals.values():
         work.reader.open_to(seal, _nowhere)  # it opens with the other group's key, and is whole
-    lines = Lines(photos=photos, seals=seals, holds=found.holds, why=why)
+    lines = Lines(photos=photos, names=late | ids, home=found.commit, holds=found.holds, why=why, seals=seals)
     replaced = _rewritten(work, fresh, lines)
     fate = Fate(to=work.to, at=why.at, by=why.by, reason=why.reason, became=dict(ids))
     note = Erasure(
@@ -96,6 +100,12 @@ def move(work: Work, wanted: Iterable[Moving], why: Why) -> dict[ObjectId, Objec
     return ids
 
 
+def gone_there(reader: Reader, group: str) -> dict[ObjectId, ObjectId]:
+    """Name the photos that went to a group and lie there still: new names by all the old ones."""
+    now = whereabouts(reader.ledger.notes, reader.fate)
+    return {old: n.object for old, n in now.items() if isinstance(n, Now) and n.fate.to == group}
+
+
 # ── what there is ────────────────────────────────────────────────────────────────────────────
 
 
@@ -110,43 +120,60 @@ class _Found:
     holds: set[str] = field(default_factory=set)  # ids of holds on these photos
 
 
-def _find(work: Work, photos: Mapping[ObjectId, Moving]) -> _Found:
-    """Go twice through the catalogue for all that speaks of the photos: holds first, then batches."""
+def _find(work: Work, photos: Mapping[ObjectId, Moving], late: Mapping[ObjectId, ObjectId]) -> _Found:
+    """Go once through the catalogue for all that speaks of the photos. Errors as `move`."""
     found = _Found()
-    for _, event in work.reader.rows():
-        if event["event"] == HOLD and subject(event) in photos:
-            found.holds.add(str(event.get("id")))
-    lines = Lines(photos=photos, seals={}, holds=found.holds, why=Why(at="", by="", reason=""))
-    rows: set[str | None] = set()
+    names = {**late, **{name: name for name in photos}}
+    lines = Lines(photos=photos, names=names, home={}, holds=frozenset(), why=Why(at="", by="", reason=""))
+    touched: dict[str, dict[str, None]] = {}
+    groups: dict[str, tuple[str, ...]] = {}
+    ends: list[tuple[str, _Place]] = []
     for signed in work.reader.commits():
-        named = {o.object: o for o in work.reader.ledger.objects(signed.commit)}
-        opened = work.reader.opened_batches(signed)
-        touched = [n for n, b in opened.items() if any(lines.goes(e) for e, _ in b.lines)]
-        if not touched:
-            continue
-        if work.to not in opened:
-            raise Unsupported(f"the locked group '{work.to}' is younger than a photo that is to go there")
-        found.places += ((signed.commit.commit, n) for n in dict.fromkeys((*touched, work.to)))
-        for compartment in touched:
-            for event, _ in opened[compartment].lines:
-                if event.get("event") == ADD and lines.goes(event) and subject(event) not in rows:
-                    rows.add(subject(event))
-                    _take(found, event, signed.commit.commit, named)
+        commit, opened = signed.commit.commit, work.reader.opened_batches(signed)
+        groups[commit] = tuple(opened)
+        for compartment, batch in opened.items():
+            about = [event for event, _ in batch.lines if lines.goes(event)]
+            if about:
+                touched.setdefault(commit, {})[compartment] = None
+            found.holds |= {str(e.get("id")) for e in about if e.get("event") == HOLD}
+            released = (str(e.get("id")) for e, _ in batch.lines if e.get("event") == RELEASE)
+            ends += ((hold, (commit, compartment)) for hold in released)
+        if commit in touched:
+            _take_rows(work, found, signed, photos)
+    for hold, (commit, compartment) in ends:
+        if hold in found.holds:
+            touched.setdefault(commit, {})[compartment] = None
     erasure.complete(work.reader)
-    if photos.keys() - rows:
-        raise Tampered("the catalogue has no row of a photo that is to move")
-    if any(seal.compartment == work.to for seal in found.seals):
-        raise UsageError(f"a photo lies in the locked group '{work.to}' already")
+    _check(work, found, photos)
+    for commit, some in touched.items():
+        if work.to not in groups[commit]:
+            raise Unsupported(f"the locked group '{work.to}' is younger than a photo that is to go there")
+        found.places += ((commit, name) for name in {**some, work.to: None})
     return found
 
 
-def _take(found: _Found, event: Event, commit: str, named: Mapping[ObjectId, ObjectDigests]) -> None:
-    for seal in seals_in(event):
-        if seal.object not in named:
-            raise Tampered("no commit names an object that is to move", where=f"objects/{seal.object[:2]}")
-        found.seals.append(seal)
-        found.digests[seal.object] = named[seal.object]
-        found.commit[seal.object] = commit
+def _take_rows(work: Work, found: _Found, signed: SignedCommit, photos: Mapping[ObjectId, Moving]) -> None:
+    """Remember the rows that count: the first of each object."""
+    named = {o.object: o for o in work.reader.ledger.objects(signed.commit)}
+    rows = [event for _, event in work.reader.events(signed) if event["event"] == ADD]
+    own = {str(subject(row)) for row in rows}
+    for row in rows:
+        photo, *clips = seals_in(row)
+        if photo.object not in photos or photo.object in found.digests:
+            continue
+        if own.intersection(clip.object for clip in clips):
+            raise Tampered("a photo that is to move names another one as its clip")
+        for seal in (photo, *clips):
+            found.seals.append(seal)
+            found.digests[seal.object] = named[seal.object]
+            found.commit[seal.object] = signed.commit.commit
+
+
+def _check(work: Work, found: _Found, photos: Mapping[ObjectId, Moving]) -> None:
+    if photos.keys() - found.digests.keys():
+        raise Tampered("the catalogue has no row of a photo that is to move")
+    if any(seal.compartment == work.to for seal in found.seals):
+        raise UsageError(f"a photo lies in the locked group '{work.to}' already")
 
 
 def _added(found: _Found, placed: Mapping[ObjectId, Placed]) -> Iterator[Added]:
@@ -208,10 +235,14 @@ def _rewritten(work: Work, fresh: Mapping[_Place, ObjectId], lines: Lines) -> li
     """Write the batches anew, those of one commit of one size: which of them got a photo does not show."""
     replaced = []
     for commit in dict.fromkeys(commit for commit, _ in fresh):
-        opened = work.reader.opened_batches(work.reader.commit(commit))
+        signed = work.reader.commit(commit)
+        opened = work.reader.opened_batches(signed) if signed else {}
+        counted = {line for _, _, line in work.reader.lines(signed)} if signed else set()
         names = [n for c, n in fresh if c == commit]
+        if signed is None or not opened.keys() >= set(names):
+            raise Tampered("a batch could be read a moment ago, and no more", where=f"commits/{commit}")
         bodies = {n: lines.stay(opened[n].lines) for n in names}
-        bodies[work.to] += (line for n in names for line in lines.come(opened[n].lines))
+        bodies[work.to] += (line for n in names for line in lines.come(commit, opened[n].lines, counted))
         texts = {n: batches.text(body) for n, body in bodies.items()}
         size = max(batches.common_size(list(texts.values())), *(opened[n].size for n in names))
         for name in names:

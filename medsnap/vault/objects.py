@@ -191,6 +191,26 @@ class _Counter:
         yield from zeros(padme(length) - length)
 
 
+class Unpadded:
+    """Cut the padding off behind a photo on its way out; hash the rest."""
+
+    def __init__(self, length: int) -> None:
+        self.missing = length  # bytes
+        self._hash = hashlib.sha256()
+
+    @property
+    def digest(self) -> Sha256:
+        """Return the digest of what came so far."""
+        return Sha256(self._hash.hexdigest())
+
+    def part(self, chunk: Buffer) -> Buffer:
+        """Return what of a chunk belongs to the photo."""
+        part = memoryview(chunk)[: self.missing]
+        self._hash.update(part)
+        self.missing -= len(part)
+        return part
+
+
 def zeros(count: int) -> Iterator[bytes]:
     """Yield `count` zero bytes in pieces."""
     while count > 0:

@@ -5,7 +5,6 @@ Whatever he cannot open is passed over in silence: for him it does not exist.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -137,13 +136,18 @@ class Reader:
         self._known = known
         new = [n for n in names(self._vault / "commits") if is_id(n) and n not in known]
         for name in self.in_order(new):
-            try:
-                found = commits.read(self._vault, name, self._directory)
-            except (Tampered, KeyRefused, InputMissing) as refused:
-                self._report(refused)
-                continue
-            self._met.add(found.sha256)
-            yield found
+            found = self.commit(name)
+            if found is not None:
+                self._met.add(found.sha256)
+                yield found
+
+    def commit(self, name: str) -> SignedCommit | None:
+        """Read one commit; None, and a problem, where that fails."""
+        try:
+            return commits.read(self._vault, name, self._directory)
+        except (Tampered, KeyRefused, InputMissing) as refused:
+            self._report(refused)
+            return None
 
     def in_order(self, new: Sequence[str]) -> Sequence[str]:
         """Sort ids of commits as the log names these, the rest by id."""
@@ -264,10 +268,6 @@ class Reader:
         """Say where a move took photos; None for whom that group is locked. Raises Tampered."""
         return read_fate(note.erasure.sealed, [i for ring in self._rings.values() for i in ring])
 
-    def commit(self, commit_id: str) -> SignedCommit:
-        """Read one commit again. Raises Tampered, KeyRefused, InputMissing."""
-        return commits.read(self._vault, commit_id, self._directory)
-
     def _open_batch(
         self, data: bytes, signed: SignedCommit, wanted: Mapping[str, tuple[str, ...]]
     ) -> tuple[str, list[batches.Line]] | None:
@@ -353,7 +353,7 @@ class Reader:
         if identities is None:
             raise not_found()
         path = objects.path_of(self._vault, seal.object)
-        photo = _Photo(seal.length)
+        photo = objects.Unpadded(seal.length)
         try:
             if objects.digests_of(self._vault, seal.object).payload != seal.payload:
                 raise Tampered("an object is not the one its row speaks of", where=str(path))
@@ -367,24 +367,6 @@ class Reader:
             raise Tampered("an object does not open with its compartment's key", where=str(path)) from refused
         if photo.missing or photo.digest != seal.plaintext:
             raise Tampered("an object does not hold the photo its row speaks of", where=str(path))
-
-
-class _Photo:
-    """Cut the padding off behind the photo; hash the rest."""
-
-    def __init__(self, length: int) -> None:
-        self.missing = length  # bytes
-        self._hash = hashlib.sha256()
-
-    @property
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-    def part(self, chunk: Buffer) -> Buffer:
-        part = memoryview(chunk)[: self.missing]
-        self._hash.update(part)
-        self.missing -= len(part)
-        return part
 
 
 def subject(event: Mapping[str, Any]) -> str | None:

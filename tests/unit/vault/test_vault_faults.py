@@ -98,6 +98,13 @@ def _copy_lacks_it(world: World) -> None:
     assert (found.problems, found.opened.photos) == ([], 2)
 
 
+def _moved_since(world: World) -> None:
+    """A copy that has a photo where it was before it was moved."""
+    _ingested_two(world)
+    _copied(world)
+    moves.moved(world)
+
+
 def _second_night(world: World) -> None:
     world.shoot(1, 2)
     world.ingest()
@@ -284,8 +291,9 @@ CASES: dict[str, Case] = {
     "pin a policy": Case(prepare=_ingested_one, act=_pinned, settled=_is_pinned),
     "erase": Case(prepare=_ingested_three, act=removals.erased, settled=removals.is_gone),
     "expire": Case(prepare=_ingested_three, act=removals.expired, settled=removals.is_gone),
-    "move": Case(prepare=_ingested_three, act=moves.moved, settled=moves.has_moved),
+    "move": Case(prepare=_ingested_two, act=moves.moved, settled=moves.has_moved),
     "a copy after an erasure": Case(prepare=_erased_since, act=_copied, settled=_copy_lacks_it),
+    "a copy after a move": Case(prepare=_moved_since, act=_copied, settled=_copy_is_whole),
     "repair": Case(prepare=_with_strays, act=_repaired, settled=_strays_are_kept),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from medsnap.crypto import age
+from medsnap.crypto.note import Signer
 from medsnap.errors import KeyRefused, NotFound, Tampered, UsageError
+from medsnap.model.codec import canonical
 from medsnap.model.decision import Verb
 from medsnap.model.photo import MediaType, ObjectId, Sha256
 from medsnap.model.record import CompanionRow, DecisionRow, HoldRow, PhotoRow, ReleaseRow
-from medsnap.vault import check, directory, erasure, erasures, holds, moving, objects, rings, trial
+from medsnap.vault import check, commits, directory, erasure, erasures, holds, moving, objects, rings, trial
 from medsnap.vault.catalogue import Catalogue
 from medsnap.vault.directory import WriterVerb
 from medsnap.vault.entries import Filters
@@ -202,6 +205,101 @@ def test_every_kind_of_reader_agrees_after_a_move(kit: Kit, photos: list[bytes])
     found = trial.trial(kit.vault, kit.host().directory, (kit.new.recovery_identity,), order=kit.log)
     assert (found.problems, found.opened.photos, found.committed) == ([], len(photos), len(photos))
     assert sorted(digest(kit.reader().open(o)) for o in ids(kit)) == sorted(map(digest, photos))
+
+
+def plain_of(kit: Kit, keys: Keys) -> bytes:
+    """All that these keys open of the batches that are read now."""
+    reader = kit.reader(keys)
+    opened = (batch for signed in reader.commits() for batch in reader.opened_batches(signed).values())
+    return b"\n".join(line for batch in opened for _, line in batch.lines)
+
+
+def move_nothing(kit: Kit, to: str) -> None:
+    work = moving.Work(
+        vault=kit.vault, directory=kit.host().directory, reader=kit.reader(), to=to,
+        officer=officer(kit, verb=MOVE),
+    )  # fmt: skip
+    with erasure.alone(kit.vault):
+        assert moving.move(work, [], WHY) == {}
+
+
+def test_a_receipt_written_in_the_moment_of_the_move_goes_after_it(kit: Kit, photos: list[bytes]) -> None:
+    """An exporter who looked before the move writes of the old name, into the old group."""
+    rows = kit.ingest([(photo, "general") for photo in photos[:2]])
+    low, high = kit.member("low", "general"), kit.member("high", "intimate")
+    catalogue(kit, high, folder := kit.root / "cache").close()
+    [moved] = move(kit, rows[0])
+    receipt(kit, rows[0])
+    receipt(kit, rows[1])
+    [again] = move(kit, moved, to="identifiable")
+    [back] = move(kit, again)
+    assert catalogue(kit, high).receipts(back.seal.object) == []
+    files = kit.files()
+    move_nothing(kit, "general")
+    assert {k for k in kit.files() if not k.endswith("lock")} == {k for k in files if not k.endswith("lock")}
+    move_nothing(kit, "intimate")
+    seen = catalogue(kit, high, folder)
+    assert [r.object for r in seen.receipts(back.seal.object)] == [back.seal.object]
+    assert len(catalogue(kit, low).receipts(rows[1].seal.object)) == 1
+    assert rows[0].seal.object.encode() not in plain_of(kit, low)
+    clean(kit)
+
+
+def test_what_a_stranger_wrote_of_the_photo_does_not_go_along(kit: Kit, photos: list[bytes]) -> None:
+    """Rows and receipts whose signer has no right, or that fit nothing, must not gain it by a move."""
+    rows = kit.ingest([(photos[0], "general"), (photos[1], "general")])
+    guest = kit.member("guest", "general", "intimate", verbs=("log",))
+    forged = {"event": "photo.add", "seal": {"object": rows[0].seal.object}, "moves": 5}
+    lines = [canonical(forged), canonical({"event": "hold", "id": "x", "object": rows[0].seal.object}),
+             canonical({"event": "photo.receipt", "receipt": {"object": rows[0].seal.object}}),
+             canonical({"event": "of-tomorrow", "object": rows[0].seal.object})]  # fmt: skip
+    signed = commits.write(
+        kit.vault, kit.host().directory, commits.Draft(lines={"general": lines}),
+        signer=Signer.parse_private(guest.signer or ""), random=os.urandom,
+    )  # fmt: skip
+    kit.log.append(signed.sha256)
+    before, reader = Catalogue(None, random=os.urandom), kit.reader()
+    before.refresh(reader)
+    wanted = Moving(
+        object=rows[0].seal.object, decision=replace(rows[0].decision, compartment="intimate"),
+        decided=before.decided(rows[0].seal.object),
+    )  # fmt: skip
+    work = moving.Work(
+        vault=kit.vault, directory=kit.host().directory, reader=reader, to="intimate",
+        officer=officer(kit, verb=MOVE),
+    )  # fmt: skip
+    with erasure.alone(kit.vault):
+        became = moving.move(work, [wanted], WHY)
+    new = became[rows[0].seal.object]
+    there = [e for c, e in lines_of(kit) if c == "intimate" and new in json.dumps(e)]
+    assert sorted(e["event"] for e in there) == ["of-tomorrow", "photo.add"]
+    assert kit.reader().open(new) == photos[0]
+
+
+def lines_of(kit: Kit) -> list[tuple[str, dict[str, object]]]:
+    reader = kit.reader()
+    return [
+        (name, event)
+        for signed in reader.commits()
+        for name, batch in reader.opened_batches(signed).items()
+        for event, _ in batch.lines
+    ]
+
+
+def test_a_row_that_names_another_photo_as_its_clip_is_not_moved(kit: Kit, photos: list[bytes]) -> None:
+    """A stolen host could write it: the other photo would vanish from its own row."""
+    with kit.writer() as writer:
+        one, two = (kit.row(writer, photo) for photo in photos[:2])
+        beside = CompanionRow(kind="live", sha256=digest(photos[1]), size=1, seal=two.seal)
+        writer.add("general", two)
+        writer._sealed[two.seal.object] = writer._objects[-1]
+        one = replace(one, companions=(beside,))
+        writer.add("general", one)
+        writer.commit()
+    before = kit.files()
+    with pytest.raises(Tampered, match="as its clip"):
+        move(kit, one)
+    untouched(kit, before)
 
 
 # ── what is refused ──────────────────────────────────────────────────────────────────────────
