@@ -54,7 +54,7 @@ TABLE: tuple[Entry | Group, ...] = (
             Entry("release", "End a hold.", "medsnap.commands.vault_hold:release"),
         )),
         Entry("reindex", "Make your catalogue anew from the batches.", "medsnap.commands.vault_reindex:reindex"),
-        Entry("trust", "Pin a vault's root on this host, for ingest.", "medsnap.commands.vault:trust"),
+        Entry("trust", "Pin a vault's root on this host, for ingest.", "medsnap.commands.vault_trust:trust"),
         Group("member", "Who may open what: add, remove, list members.", (
             Entry("key", "A new member makes his keys, to be added by.", "medsnap.commands.vault_member_key:key"),
             Entry("add", "Add a member with locked groups, roles and verbs.", "medsnap.commands.vault_member:add"),

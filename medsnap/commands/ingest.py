@@ -139,7 +139,6 @@ def ingest(
                     source=source,
                 ),
             )
-    lines.write(_photos.counts(summary))
     page = (
         *_photos.listing(("file", "outcome", "id", "note"), listed),
         *_photos.summary_page(summary, would="would be " if io.dry_run else ""),
@@ -149,8 +148,10 @@ def ingest(
     )
     code = batch.exit_code(summary, fail_on_review=fail_on == "review")
     decided_by = replace(given.policy.ref, in_force=not given.policy.refused)
-    data = _photos.counts(summary) | {"dry_run": io.dry_run, "policy": decided_by}
+    ended = io.now.isoformat(timespec="seconds")  # so that a report of the night before is told from this one
+    data = _photos.counts(summary) | {"at": ended, "dry_run": io.dry_run, "policy": decided_by}
     data |= {"sources": deleting.data()} if deleting else {}
+    lines.write(data)
     return Result(page=page, data=data, exit=code, records="photos")
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from medsnap.model.record import PhotoRow
     from medsnap.vault.session import Session
 
-__all__ = ["init", "open_", "show", "trust"]
+__all__ = ["init", "open_", "show"]
 
 Id = Annotated[
     str,
@@ -147,41 +147,3 @@ def _row_or_refusal(io: Io, session: Session, photo: str) -> PhotoRow:
         # what was typed goes into the log only when it is an id: it could be a name
         record(io, session, Action.OPEN_REFUSED, objects=(photo,) if is_id(photo) else (), outcome=absent.id)
         raise
-
-
-@command()
-def trust(
-    io: Io,
-    fingerprint: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="FINGERPRINT", help="The root's fingerprint as the vault's keeper reads it out."
-        ),
-    ] = None,
-    vault: VaultOption = None,
-) -> Result:
-    """Pin a vault's root on this machine. Without FINGERPRINT it shows what the vault claims.
-
-    Examples:
-
-      medsnap vault trust --vault /srv/vault
-
-      medsnap vault trust --vault /srv/vault 4f3a 09bc …
-    """
-    from medsnap.crypto.note import fingerprint as print_of
-    from medsnap.vault import directory, host
-
-    place = io.need(vault, "vault", "--vault")
-    named = directory.load(place).directory
-    claimed = print_of(named.root)
-    if not fingerprint:
-        page = (
-            Facts((("vault", named.vault), ("root key", claimed))),
-            Line("Nothing was pinned. Compare this with what the vault's keeper reads out, then give it."),
-        )
-        return Result(page=page, data={"vault": named.vault, "fingerprint": claimed, "pinned": False})
-    pinned = host.pin(io.settings.state / named.vault, place, "".join(fingerprint))
-    return Result(
-        page=(Line(f"The root of vault {pinned.vault} is pinned on this machine.", Tone.GOOD),),
-        data={"vault": pinned.vault, "fingerprint": claimed, "pinned": True},
-    )

@@ -95,6 +95,19 @@ def pin(folder: Path, vault: Path, root_fingerprint: str) -> Pin:
 
     An existing pin is kept when it is the same root and refused when it is not.
     """
+    signed = compared(vault, root_fingerprint)
+    new = first(signed.data)
+    if (folder / PIN).exists():
+        new = _onward(folder, vault, signed)
+    write_pin(folder, new)
+    return new
+
+
+def compared(vault: Path, root_fingerprint: str) -> SignedDirectory:
+    """Return the directory of a vault whose root has the fingerprint that a person compared, verified.
+
+    Raises KeyRefused on any difference.
+    """
     from medsnap.crypto.note import fingerprint
 
     signed = load(vault)
@@ -105,11 +118,7 @@ def pin(folder: Path, vault: Path, root_fingerprint: str) -> Pin:
             hint="type all of it as the keeper reads it out; if it differs still, this is not his vault",
         )
     verify(signed.data, root_vkey=named)
-    new = first(signed.data)
-    if (folder / PIN).exists():
-        new = _onward(folder, vault, signed)
-    write_pin(folder, new)
-    return new
+    return signed
 
 
 def _onward(folder: Path, vault: Path, signed: SignedDirectory) -> Pin:

@@ -88,6 +88,7 @@ _SEARCHES = (
     "", "--format json", "--format ndjson", "--state done --verb restrict", "--compartment intimate",
     "--mrn M00001", "--mrn M00009", "--encounter E9", "--department clinic --device TAB-1 --format json",
     "--body-site forearm --since 2026-01-01", "--text assessment", "--limit 4 --format json",
+    "--repeats", "--repeats --format json", "--waiting", "--waiting --format ndjson",
 )  # fmt: skip
 _GLASS = "--reason unconscious --custodian-key ../keys/exporter.key -o glass --policy policy.yaml"
 _EVERYBODY = "member exporter auditor without-role operator ingest-host"
@@ -107,6 +108,7 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
     "export": (
         *_same("--as fhir -o out", "all --as dicom -o out --format json", "--as fhir -o out --target ehr -n"),
         *_same("--as dicom -o out --target all --format ndjson", "{p1} {p4} --as fhir -o out"),
+        *_same("{p1} {p4} --as fhir -o out --distinct", "{p1} --as dicom -o out --target all --format json"),
         *_same("{p51} --as fhir -o out", "{no} --as fhir -o out", "{p1} {p53} --as dicom -o out", code=66),
         *_same("{p55} --as fhir -o out", "{moved} --as dicom -o out", code=66),
     ),
@@ -131,7 +133,11 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
         code=4, told=_EVERYBODY,
     ),
     "vault reindex": _same("", "--format json"),
-    "vault trust": _same("", "--format json", works="operator"),
+    "vault trust": (
+        *_same("", "--format json", works="operator"),
+        *_same("--restored --format json", works="operator", code=2),
+        *_same("0000 --restored", works="operator", code=77),
+    ),
     "vault member key": _same("new.person --key-file new.key -o new.member", works="operator"),
     "vault member add": _same(
         "new --recipient {recipient} --compartment general", "x --recipient {recipient} --compartment z",
