@@ -82,6 +82,14 @@ def test_who_may_know_of_them_does_see_them(pair: Pair) -> None:
         assert pair.ids[number] not in without.out
 
 
+def test_who_may_know_of_both_photos_of_a_shot_is_told(pair: Pair) -> None:
+    """Of three visible photos hidden ones are copies: what the commands above kept to themselves."""
+    case = Case(words="--repeats --format ndjson")
+    without, with_ = (_said(pair, which, "vault ls", case, OWNER) for which in ("without", "with"))
+    assert '"repeat":{' not in without.out
+    assert (with_.out.count('"same-bytes"'), with_.out.count('"may-be-same-shot"')) == (2, 1)
+
+
 def test_no_command_wrote_into_a_file_that_an_image_shares(pair: Pair) -> None:
     """The stage links batches, commits and objects, which medsnap never writes a second time."""
     assert {which: digests(pair.image(which)) for which in ("without", "with")} == pair.made
