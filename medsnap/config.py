@@ -18,6 +18,7 @@ DEFAULTS: dict[str, str] = {
     "policy": "",
     "key_file": "",
     "key_command": "",
+    "key_passphrase_command": "",
     "models": "",
     "state": "",
     "cache": "",

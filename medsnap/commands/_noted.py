@@ -103,7 +103,7 @@ def silent_keys(io: Io, vault: Path, given: Path | None) -> Keys | None:
     from medsnap.vault import key_sources
 
     with contextlib.suppress(MedsnapError):
-        return key_sources.find(dataclasses.replace(key_places(io, vault, given), ask=None))
+        return key_sources.find(dataclasses.replace(key_places(io, vault, given), ask=None, alone=True))
     return None
 
 

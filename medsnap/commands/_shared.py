@@ -12,7 +12,6 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -74,6 +73,7 @@ class Io:
     worst: Exit = Exit.OK  # what the vault itself makes of the exit code
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     random: Callable[[int], bytes] = os.urandom
+    kept: dict[object, object] = field(default_factory=dict)  # what can be read once only
     _records: list[Mapping[str, Any]] = field(default_factory=list)
     _emitted: list[str] = field(default_factory=list)
 
@@ -120,7 +120,7 @@ class Io:
             )
         return path
 
-    @contextmanager
+    @contextlib.contextmanager
     def progress(self, label: str, total: int) -> Iterator[Callable[[], None]]:
         """Advance a bar on a terminal; silent everywhere else."""
         if self.quiet or self.format is not Format.HUMAN or not sys.stderr.isatty():
@@ -275,12 +275,14 @@ def _output_lost(lost: OutputLost) -> Exit:
 
 
 def home(environment: Mapping[str, str]) -> Path:
-    """Return the caller's home: $HOME, or the account's when it is unset or empty."""
-    if environment.get("HOME") == "":  # else expanduser would make it the root of the system
-        from medsnap.platform import account_home
+    """Return the caller's home: $HOME, or the account's when it is unset or empty. Raises ConfigError."""
+    from medsnap.errors import ConfigError
+    from medsnap.platform import account_home
 
-        return account_home()
-    return Path.home()
+    try:  # an empty one expanduser would make the root of the system
+        return Path.home() if environment.get("HOME") else account_home()
+    except RuntimeError:
+        raise ConfigError("this account has no home folder", hint="set HOME to a folder of its own") from None
 
 
 def writable(file: Path | None) -> None:
@@ -289,9 +291,7 @@ def writable(file: Path | None) -> None:
         raise CannotCreate("the folder for this file does not exist", where=str(file), hint="make it first")
     if file is not None and file.is_dir():
         raise CannotCreate("this is a folder", where=str(file), hint="name a file in it")
-    if (
-        file is not None and file.exists() and not file.is_file()
-    ):  # root would put a file in place of /dev/null
+    if file is not None and file.exists() and not file.is_file():  # root would replace /dev/null
         raise CannotCreate(
             "this is no ordinary file", where=str(file), hint="leave -o out: it goes to stdout"
         )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from medsnap import __version__
 from medsnap.commands._shared import Io
-from medsnap.errors import Exit, KeyRefused
+from medsnap.errors import Exit, KeyRefused, UsageError
 from medsnap.model.event import Action, AuditEvent, Due
 from medsnap.model.photo import Sha256
 
@@ -41,11 +41,43 @@ def passphrase(io: Io) -> Callable[[], str] | None:
     return lambda: str(typer.prompt("Passphrase of the key file", hide_input=True, err=True))
 
 
+def own_passphrase(io: Io) -> Callable[[], str] | None:
+    """Return how to get the passphrase of the caller's own key: as a script gives it, else by asking.
+
+    For keys of others (a custodian's, the root's) there is the question alone: what a script holds is his.
+    """
+    from medsnap.vault.key_sources import unlocking
+
+    command = io.settings.get("key_passphrase_command")
+    return unlocking(io.settings.environment, command, passphrase(io))
+
+
+def new_passphrase(io: Io) -> str:
+    """Return the passphrase for a key to be made: as a script gives it, else typed twice."""
+    from medsnap.vault.key_sources import unlocking
+
+    road = unlocking(io.settings.environment, io.settings.get("key_passphrase_command"), None)
+    if road is not None:
+        return road()
+    if not io.interactive:
+        raise UsageError(
+            "--passphrase needs a person to ask",
+            hint="set MEDSNAP_KEY_PASSPHRASE_FD or MEDSNAP_KEY_PASSPHRASE_COMMAND, or leave it out",
+        )
+    return str(
+        typer.prompt("Passphrase for the key file", hide_input=True, confirmation_prompt=True, err=True)
+    )
+
+
 def find_keys(io: Io, vault: Path, key_file: Path | None) -> Keys:
     """Find the caller's keys for a vault. Raises KeyRefused."""
-    from medsnap.vault import key_sources
+    from medsnap.vault import directory, key_sources
 
-    return key_sources.find(key_places(io, vault, key_file))
+    # a descriptor gives its key once, and nobody types a passphrase twice
+    which = ("keys", directory.load(vault).directory.vault, key_file)
+    if which not in io.kept:
+        io.kept[which] = key_sources.find(key_places(io, vault, key_file))
+    return cast("Keys", io.kept[which])
 
 
 def key_places(io: Io, vault: Path, key_file: Path | None = None) -> Places:
@@ -60,7 +92,8 @@ def key_places(io: Io, vault: Path, key_file: Path | None = None) -> Places:
         key_file=key_file if key_file is not None else io.settings.path("key_file"),
         command=io.settings.get("key_command"),
         usual=usual_key_file(io, vault_id),
-        ask=passphrase(io),
+        ask=own_passphrase(io),
+        alone=not io.interactive,
     )
 
 

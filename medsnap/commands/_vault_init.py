@@ -14,7 +14,7 @@ from medsnap.commands._photos import policy_path
 from medsnap.commands._recovery import FormOption, SheetForm
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._standing import standing
-from medsnap.commands._vault import VaultOption, log_of, usual_key_file
+from medsnap.commands._vault import VaultOption, log_of, new_passphrase, usual_key_file
 from medsnap.errors import CannotCreate, UsageError
 from medsnap.model.event import Action, AuditEvent
 from medsnap.model.seal import Suite
@@ -115,7 +115,7 @@ def init(
     where.refuse_taken(never)
     _free(place, io.settings.state, *(p for p in (where.file, chosen) if p is not None), folder=where.folder)
     _writable(io.settings.state)
-    secret = _ask_passphrase(io) if passphrase else ""
+    secret = new_passphrase(io) if passphrase else ""
     new = create.create(
         place,
         compartments=groups,
@@ -171,14 +171,6 @@ def _writable(state: Path) -> None:
             where=str(state),
             hint="set MEDSNAP_STATE to a folder of yours that stays",
         ) from failure
-
-
-def _ask_passphrase(io: Io) -> str:
-    if not io.interactive:
-        raise UsageError("--passphrase needs a person to ask", hint="leave it out, or drop --no-input")
-    return str(
-        typer.prompt("Passphrase for the key file", hide_input=True, confirmation_prompt=True, err=True)
-    )
 
 
 def _compartments(

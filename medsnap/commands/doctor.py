@@ -227,12 +227,16 @@ def _key(io: Io) -> tuple[str, str]:
 def _sources(io: Io) -> list[tuple[str, str, str]]:
     """List the places of a key in the order in which they are asked; only what the first holds is used."""
     from medsnap.commands._vault import key_places
-    from medsnap.vault.key_sources import sources
+    from medsnap.vault.key_sources import sources, unlocking_state
 
     place = _place(io)
     try:
         found = list(sources(key_places(io, place))) if place is not None else []
     except MedsnapError:
         return []  # the check of the vault says what is wrong with it
+    if not found:
+        return []
     first = next((s.name for s in found if s.ready), "")
-    return [(s.name, "used" if s.name == first else "set" if s.ready else "-", s.state) for s in found]
+    state, given = unlocking_state(io.settings.environment, io.settings.get("key_passphrase_command"))
+    listed = [(s.name, "used" if s.name == first else "set" if s.ready else "-", s.state) for s in found]
+    return [*listed, ("its passphrase", "set" if given else "-", state)]

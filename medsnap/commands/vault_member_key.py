@@ -11,7 +11,7 @@ import typer
 
 from medsnap.commands._directory import seen_directory
 from medsnap.commands._shared import Io, Result, command
-from medsnap.commands._vault import VaultOption, passphrase, usual_key_file
+from medsnap.commands._vault import VaultOption, new_passphrase, own_passphrase, usual_key_file
 from medsnap.errors import CannotCreate, InputMissing, KeyRefused, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ def key(
         Path | None,
         typer.Option("--key-file", metavar="FILE", help="Where your secret key goes, mode 0600."),
     ] = None,
+    passphrase: Annotated[
+        bool, typer.Option("--passphrase", help="Put the new key under a passphrase, which is asked for.")
+    ] = False,
     vault: VaultOption = None,
 ) -> Result:
     """Make your keys for a vault; print the public half, to be sent to the keeper of the root key.
@@ -57,7 +60,9 @@ def key(
         held = _known(io, path, name, directory)
     else:
         held = membership.new_keys(directory, name, io.random)
-        keys.save_file(path, keys.render(held, f"medsnap key of {name}"), random=io.random)
+        secret = new_passphrase(io) if passphrase else ""
+        text = keys.render(held, f"medsnap key of {name}")
+        keys.save_file(path, text, passphrase=secret, random=io.random)
     recipient = held.recipients[0]
     print_ = Request(recipient, held.vkey).fingerprint
     what = str(io.output) if io.output is not None else "the printed lines"
@@ -88,7 +93,7 @@ def _known(io: Io, path: Path, name: str, directory: Directory) -> Keys:
     """Read a key file made by an earlier call. Raises CannotCreate when it is another's."""
     from medsnap.vault import keys
 
-    held = keys.load_file(path, ask=passphrase(io))
+    held = keys.load_file(path, ask=own_passphrase(io))
     if (held.member, held.vault) != (name, directory.vault) or not held.signer:
         raise CannotCreate(
             "the file holds another key, and a key is never replaced",

@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from medsnap.errors import KeyRefused, UsageError
-from medsnap.vault import keys
-from medsnap.vault.files import read_limited
-from medsnap.vault.keys import MAX_KEY_FILE, Keys
+from medsnap.errors import KeyRefused
+from medsnap.vault import key_roads, keys
+from medsnap.vault.keys import Keys
 
 CREDENTIAL = "medsnap-key"
-SECONDS = 60  # a command may ask a person to touch a token
+UNLOCK = "medsnap-key-passphrase"
+KEY_FD, KEY_COMMAND = "MEDSNAP_KEY_FD", "MEDSNAP_KEY_COMMAND"
+PASSPHRASE_FD, PASSPHRASE_COMMAND = "MEDSNAP_KEY_PASSPHRASE_FD", "MEDSNAP_KEY_PASSPHRASE_COMMAND"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +29,7 @@ class Places:
     command: str = ""  # MEDSNAP_KEY_COMMAND, key_command
     usual: Path | None = None
     ask: Callable[[], str] | None = None  # for a passphrase; None: nobody can be asked
+    alone: bool = True  # nobody is there: a command gets no terminal, a keyring no time for its window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +53,29 @@ def sources(places: Places) -> Iterator[Source]:
         name="file descriptor",
         state=f"descriptor {descriptor:.10}" if descriptor else "MEDSNAP_KEY_FD is not set",
         ready=bool(descriptor),
-        read=lambda: _descriptor(descriptor),
+        read=lambda: keys.from_bytes(
+            key_roads.of_descriptor(descriptor, name=KEY_FD, what="the key"),
+            where=f"file descriptor {descriptor}",
+            ask=places.ask,
+        ),
     )
     yield Source(
         name="command",
         state="MEDSNAP_KEY_COMMAND is set" if places.command else "MEDSNAP_KEY_COMMAND is not set",
         ready=bool(places.command),
-        read=lambda: _ask_command(places.command),
+        read=lambda: keys.from_bytes(
+            key_roads.of_command(
+                places.command, name=KEY_COMMAND, what="the key command", alone=places.alone
+            ),
+            where="the key command",
+            ask=places.ask,
+        ),
     )
     yield Source(
         name="systemd credential",
         state=f"{CREDENTIAL} is there" if credential and credential.is_file() else f"no {CREDENTIAL}",
         ready=bool(credential and credential.is_file()),
-        read=lambda: _credential(credential),
+        read=lambda: _credential(credential, places.ask),
     )
     yield _file("usual file", usual, places.ask, f"nothing at {places.usual}")
     safe = keys.safe_keyring()
@@ -73,7 +83,7 @@ def sources(places: Places) -> Iterator[Source]:
         name="system keyring",
         state=f"{safe} answers" if safe else "no safe keyring answers",
         ready=bool(safe),
-        read=lambda: _keyring(places.vault),
+        read=lambda: _keyring(places),
     )
 
 
@@ -108,36 +118,63 @@ def _shape(path: Path) -> str:
     return f"{path}, mode {mode:04o}, {'under a passphrase' if sealed else 'without a passphrase'}"
 
 
-def _descriptor(number: str) -> Keys:
-    if not number.isdecimal():
-        raise UsageError("MEDSNAP_KEY_FD is no number")
-    return keys.from_descriptor(int(number))
+def unlocking(
+    environment: Mapping[str, str], command: str, prompt: Callable[[], str] | None
+) -> Callable[[], str] | None:
+    """Return how to get the passphrase of the caller's own key: the first that is set, else the prompt.
+
+    Only for a key that needs one: a passphrase that is set and not needed is not read.
+    """
+    number = environment.get(PASSPHRASE_FD, "")
+    if number:
+        return lambda: _line(
+            key_roads.of_descriptor(number, name=PASSPHRASE_FD, what="the passphrase"), PASSPHRASE_FD
+        )
+    if command:
+        return lambda: _line(
+            key_roads.of_command(
+                command, name=PASSPHRASE_COMMAND, what="the passphrase command", alone=prompt is None
+            ),
+            PASSPHRASE_COMMAND,
+        )
+    folder = environment.get("CREDENTIALS_DIRECTORY", "")
+    if folder and (Path(folder) / UNLOCK).is_file():
+        path = Path(folder) / UNLOCK
+        return lambda: _line(key_roads.of_file(path, what="the credential"), f"credential {UNLOCK}")
+    return prompt
 
 
-def _credential(path: Path | None) -> Keys | None:
+def unlocking_state(environment: Mapping[str, str], command: str) -> tuple[str, bool]:
+    """Say where a passphrase would come from, without reading it, and whether one is set."""
+    folder = environment.get("CREDENTIALS_DIRECTORY", "")
+    known = (
+        (f"descriptor {environment.get(PASSPHRASE_FD, ''):.10}", bool(environment.get(PASSPHRASE_FD))),
+        (f"{PASSPHRASE_COMMAND} is set", bool(command)),
+        (f"credential {UNLOCK} is there", bool(folder) and (Path(folder) / UNLOCK).is_file()),
+    )
+    return next(((text, True) for text, there in known if there), ("asked for, where a key needs one", False))
+
+
+def _line(data: bytes, where: str) -> str:
+    """Return the first line, without its end: what an editor or `echo` puts behind it is no part of it."""
+    text = data.split(b"\n", 1)[0].removesuffix(b"\r")
+    if not text:
+        raise KeyRefused("the passphrase is empty", where=where, hint="its first line is taken")
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        raise KeyRefused("the passphrase is no UTF-8", where=where) from None
+
+
+def _credential(path: Path | None, ask: Callable[[], str] | None) -> Keys | None:
     if path is None:
         return None
     # systemd gives the service 0400 on a private mount; ACLs show as group bits there
-    text = read_limited(path, MAX_KEY_FILE).decode("utf-8", "replace")
-    return keys.parse(text, where=f"credential {CREDENTIAL}")
+    data = key_roads.of_file(path, what="the credential")
+    return keys.from_bytes(data, where=f"credential {CREDENTIAL}", ask=ask)
 
 
-def _keyring(vault: str) -> Keys | None:
-    stored = keys.from_keyring(vault)
-    return keys.parse(stored, where="the system's keyring") if stored is not None else None
-
-
-def _ask_command(line: str) -> Keys:
-    """Run a command without a shell; what it writes is a key file. Nothing of it is ever shown."""
-    try:
-        words = shlex.split(line)
-        ran = subprocess.run(
-            words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=SECONDS, check=False
-        )
-    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as failure:
-        why = "took too long" if isinstance(failure, subprocess.TimeoutExpired) else "cannot be run"
-        raise KeyRefused(f"the key command {why}", hint="look at MEDSNAP_KEY_COMMAND") from None
-    if ran.returncode or len(ran.stdout) > MAX_KEY_FILE:
-        why = f"ended with {ran.returncode}" if ran.returncode else "wrote too much for a key"
-        raise KeyRefused(f"the key command {why}", hint="it must write a key file to its standard output")
-    return keys.parse(ran.stdout.decode("utf-8", "replace"), where="the key command")
+def _keyring(places: Places) -> Keys | None:
+    stored = keys.from_keyring(places.vault, alone=places.alone)
+    where = "the system's keyring"
+    return keys.from_bytes(stored.encode(), where=where, ask=places.ask) if stored is not None else None

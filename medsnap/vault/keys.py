@@ -6,27 +6,26 @@ lines, so `age -d -i FILE` works with it as it is.
 
 from __future__ import annotations
 
-import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from medsnap.errors import (
     CannotCreate,
-    InputMissing,
     IoFailed,
     KeyRefused,
     Malformed,
     MedsnapError,
-    Tampered,
-    UsageError,
 )
 from medsnap.platform import too_open, write_durably
-from medsnap.vault.files import read_limited
+from medsnap.vault import key_roads
 from medsnap.vault.ids import Random
 from medsnap.vault.rings import identities_in
 
-MAX_KEY_FILE = 64 * 1024
+ALONE, PATIENT = 5.0, 60.0  # seconds for a keyring to answer: it may wait for a person
+Found = TypeVar("Found")
 _LABELS = {
     "member": "medsnap-member",
     "vault": "medsnap-vault",
@@ -110,27 +109,21 @@ def load_file(path: Path, *, ask: Callable[[], str] | None = None) -> Keys:
 
     `ask` gives the passphrase; None means that nobody can be asked.
     """
-    try:
-        data = read_limited(path, MAX_KEY_FILE)
-    except InputMissing:
-        raise InputMissing(
-            "the key file does not exist", where=str(path), hint="check --key-file or MEDSNAP_KEY_FILE"
-        ) from None
-    except IoFailed as failure:
-        if not isinstance(failure.__cause__, PermissionError):
-            raise
-        raise KeyRefused(
-            "the key file may not be read", where=str(path), hint="run this as the person whose key it is"
-        ) from failure
-    except Tampered:
-        raise KeyRefused(
-            f"is larger than {MAX_KEY_FILE} bytes, so it is no key file", where=str(path)
-        ) from None
-    if data.startswith((b"age-encryption.org/", b"-----BEGIN AGE")):
-        return parse(_unlock(data, ask, str(path)), where=str(path))
-    if too_open(path):
+    data = key_roads.of_file(path, what="the key file")
+    if not sealed(data) and too_open(path):
         raise KeyRefused("others may read the key file", where=str(path), hint=f"chmod 600 {path}")
-    return parse(data.decode("utf-8", "replace"), where=str(path))
+    return from_bytes(data, where=str(path), ask=ask)
+
+
+def sealed(data: bytes) -> bool:
+    """Say whether a key text is an age file under a passphrase."""
+    return data.startswith((b"age-encryption.org/", b"-----BEGIN AGE"))
+
+
+def from_bytes(data: bytes, *, where: str, ask: Callable[[], str] | None = None) -> Keys:
+    """Read a key text as it came from a file, descriptor, command or store. Raises KeyRefused."""
+    text = _unlock(data, ask, where) if sealed(data) else data.decode("utf-8", "replace")
+    return parse(text, where=where)
 
 
 def _unlock(data: bytes, ask: Callable[[], str] | None, where: str) -> str:
@@ -140,12 +133,16 @@ def _unlock(data: bytes, ask: Callable[[], str] | None, where: str) -> str:
         raise KeyRefused(
             "the key file needs a passphrase and nobody can be asked",
             where=where,
-            hint="use a key file without passphrase, mode 0600, or a systemd credential",
+            hint="set MEDSNAP_KEY_PASSPHRASE_FD, MEDSNAP_KEY_PASSPHRASE_COMMAND or the systemd credential"
+            " medsnap-key-passphrase; or use a key file without one, mode 0600",
         )
+    passphrase = ask()
     try:
-        return decrypt_bytes(data, [], [ask()]).decode("utf-8", "replace")
-    except MedsnapError as refused:
+        return decrypt_bytes(data, [], [passphrase]).decode("utf-8", "replace")
+    except KeyRefused as refused:
         raise KeyRefused("the passphrase does not open the key file", where=where) from refused
+    except MedsnapError as broken:
+        raise KeyRefused(f"the key file cannot be read: {broken.message}", where=where) from broken
 
 
 def save_file(path: Path, text: str, *, passphrase: str = "", random: Random) -> None:
@@ -166,16 +163,6 @@ def save_file(path: Path, text: str, *, passphrase: str = "", random: Random) ->
         raise IoFailed(f"the key cannot be written: {failure.strerror}", where=str(path)) from failure
 
 
-def from_descriptor(number: int) -> Keys:
-    """Read keys from an inherited file descriptor and close it."""
-    try:
-        with os.fdopen(number, "rb") as handle:
-            data = handle.read(MAX_KEY_FILE)
-    except OSError as failure:
-        raise UsageError(f"file descriptor {number} cannot be read", hint="MEDSNAP_KEY_FD") from failure
-    return parse(data.decode("utf-8", "replace"), where=f"file descriptor {number}")
-
-
 def _backend() -> object | None:
     """Return the system's keyring when it is one of the safe ones and answers, else None."""
     import importlib
@@ -192,33 +179,50 @@ def _backend() -> object | None:
 
 def safe_keyring() -> str:
     """Name the safe keyring that answers here; "" when there is none."""
-    backend = _backend()
+    backend = _within(ALONE, _backend)
     return "" if backend is None else type(backend).__module__.rpartition(".")[2]
 
 
-def from_keyring(vault: str) -> str | None:
-    """Read a key text from the OS keyring; None when there is no safe keyring or nothing in it."""
-    from keyring.errors import KeyringError
+def from_keyring(vault: str, *, alone: bool = True) -> str | None:
+    """Read a key text from the OS keyring; None when there is no safe keyring or nothing in it.
 
-    backend = _backend()
-    if backend is None:
-        return None
-    try:
-        text = backend.get_password("medsnap", vault)  # type: ignore[attr-defined]
-    except (KeyringError, OSError, RuntimeError):
-        return None
+    A locked keyring opens a window and waits for a person; where none is there (`alone`) that ends soon.
+    """
+
+    def read() -> object:
+        from keyring.errors import KeyringError
+
+        backend = _backend()
+        try:
+            return backend.get_password("medsnap", vault) if backend is not None else None  # type: ignore[attr-defined]
+        except (KeyringError, OSError, RuntimeError):
+            return None
+
+    text = _within(ALONE if alone else PATIENT, read)
     return text if isinstance(text, str) and text else None
 
 
 def to_keyring(vault: str, text: str) -> bool:
     """Write a key text to a safe OS keyring and compare what it gives back; False means: use a file."""
-    from keyring.errors import KeyringError
 
-    backend = _backend()
-    if backend is None:
-        return False
-    try:
-        backend.set_password("medsnap", vault, text)  # type: ignore[attr-defined]
-    except (KeyringError, OSError, RuntimeError, Malformed):
-        return False
-    return from_keyring(vault) == text
+    def write() -> bool:
+        from keyring.errors import KeyringError
+
+        backend = _backend()
+        try:
+            if backend is not None:
+                backend.set_password("medsnap", vault, text)  # type: ignore[attr-defined]
+            return backend is not None
+        except (KeyringError, OSError, RuntimeError, Malformed):
+            return False
+
+    return bool(_within(PATIENT, write)) and from_keyring(vault, alone=False) == text
+
+
+def _within(seconds: float, work: Callable[[], Found]) -> Found | None:
+    """Do something that may wait for a window on a screen; None when it takes too long or fails."""
+    found: list[Found] = []
+    thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0] if found else None

@@ -11,7 +11,7 @@ import pytest
 from medsnap.crypto.note import Signer
 from medsnap.errors import InputMissing, KeyRefused, Locked, NotFound, Tampered
 from medsnap.model.codec import CodecError, canonical, to_json
-from medsnap.vault import check_open, commits, copy, keys, policies
+from medsnap.vault import check_open, commits, copy, key_roads, keys, policies
 from medsnap.vault.directory import load
 from medsnap.vault.entries import entry_of
 from medsnap.vault.objects import ObjectDigests
@@ -116,9 +116,9 @@ def test_what_cannot_be_a_key_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputMissing, match="does not exist"):
         keys.load_file(tmp_path / "none")
     large = tmp_path / "large"
-    large.write_bytes(bytes(keys.MAX_KEY_FILE + 1))
+    large.write_bytes(bytes(key_roads.MAX_SECRET + 1))
     large.chmod(0o600)
-    with pytest.raises(KeyRefused, match="no key file"):
+    with pytest.raises(KeyRefused, match="no key"):
         keys.load_file(large)
 
 

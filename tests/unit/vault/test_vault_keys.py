@@ -116,7 +116,7 @@ BAD_COMMANDS = {
     "'unclosed": "cannot be run",
     "false": "ended with 1",
     "echo nothing": "no key in it",
-    f"{sys.executable} -c \"print('A' * 70000)\"": "wrote too much",
+    f"{sys.executable} -c \"print('A' * 70000)\"": "larger than",
 }
 
 
