@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -195,10 +195,10 @@ def _found(
     known = access.versions(entries, directory.version)
     rights = access.rights(known, question.span, who=question.person)
     asked = photos if question.patient is not None else None
-    objects = frozenset(row.seal.object for row in asked) if asked is not None else None
+    objects = frozenset(name for row in asked for name in row.names) if asked is not None else None
     sights = tuple(access.sights(entries, question.span, who=question.person, objects=objects))
     if asked is not None:
-        groups = {row.seal.compartment for row in asked}
+        groups = {group for row in asked for group in row.groups}
         rights = tuple(r for r in rights if groups & set(r.can.groups))
         sights = sights if asked else ()
     last = known[-1] if known and known[-1].number == directory.version else None
@@ -242,7 +242,7 @@ def _left(
     senders = _senders(everything)
     ingested = {name: e.who for e in entries if e.event.action is Action.INGEST for name in e.event.objects}
     rows = [
-        Left(at=r.at, who=_by(senders, ingested, r.object, r.at), object=r.object, target=r.target,
+        Left(at=r.at, who=_by(senders, ingested, row.names, r.at), object=r.object, target=r.target,
              purpose=named(r.purpose), form=r.kind, state=r.state)
         for row in photos or () for r in session.catalogue.receipts(row.seal.object)
     ]  # fmt: skip
@@ -260,7 +260,10 @@ def _senders(everything: tuple[Sending, ...]) -> dict[str, list[Sending]]:
     return found
 
 
-def _by(senders: Mapping[str, list[Sending]], ingested: Mapping[str, str], name: str, at: str) -> str:
+def _by(
+    senders: Mapping[str, list[Sending]], ingested: Mapping[str, str], names: Sequence[str], at: str
+) -> str:
     """Say who sent a photo: whoever last began to before its receipt, else the run that took it in."""
-    before = [sending.who for sending in senders.get(name, []) if sending.at <= at]
-    return before[-1] if before else ingested.get(name, "")
+    sent = sorted((s for name in names for s in senders.get(name, [])), key=lambda s: s.at)
+    before = [sending.who for sending in sent if sending.at <= at]
+    return before[-1] if before else next((ingested[name] for name in names if name in ingested), "")

@@ -47,7 +47,7 @@ def need(session: Session, verb: WriterVerb) -> None:
     if writer is None or verb not in writer.verbs:
         raise KeyRefused(
             f"the vault's directory does not let this key '{verb}'",
-            hint=f"the keeper of the root key gives the verb: medsnap vault member add … --verb {verb}",
+            hint=f"the keeper of the root key gives the verb: medsnap vault member change NAME --verb {verb}",
         )
 
 

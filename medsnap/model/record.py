@@ -101,6 +101,16 @@ class PhotoRow:
     moves: tuple[MoveRow, ...] = ()  # oldest first; `decision` is then that of the last move
     event: str = ADD
 
+    @property
+    def names(self) -> tuple[ObjectId, ...]:
+        """Return its id, and those that it had before: what the log says is said of them."""
+        return (self.seal.object, *(move.was for move in reversed(self.moves)))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Return the locked group that it lies in, and those that it lay in before."""
+        return (self.seal.compartment, *(move.source for move in reversed(self.moves)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRow:

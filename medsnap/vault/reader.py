@@ -265,8 +265,12 @@ class Reader:
         return found
 
     def fate(self, note: erasures.SignedErasure) -> Fate | None:
-        """Say where a move took photos; None for whom that group is locked. Raises Tampered."""
-        return read_fate(note.erasure.sealed, [i for ring in self._rings.values() for i in ring])
+        """Say where a move took photos; None for whom that group is locked, or where it cannot be read."""
+        try:
+            return read_fate(note.erasure.sealed, [i for ring in self._rings.values() for i in ring])
+        except Tampered as broken:
+            self.note(f"{erasures.FOLDER}/{note.erasure.erasure}", broken.message)
+            return None
 
     def _open_batch(
         self, data: bytes, signed: SignedCommit, wanted: Mapping[str, tuple[str, ...]]

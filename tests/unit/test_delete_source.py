@@ -199,6 +199,18 @@ def test_what_does_not_verify_in_the_vault_keeps_its_source(
     assert len(ward.names()) == kept
 
 
+def test_a_moved_photo_keeps_its_source_and_is_taken_in_no_second_time(ward: Ward) -> None:
+    assert ward.prove() == 0
+    code, lines = ward.ingest()
+    made = {line["source"]: line["object"] for line in lines if line["type"] == "photo"}
+    words = ("vault", "move", made["IMG_1.jpg"], "--to", "safeguarding", "--reason", "x", "--policy")
+    assert ward.run(*words, "little-clinic", "--vault", str(ward.vault), "--key-file", str(ward.key))[0] == 0
+    code, said, summary = ward.delete("--one-copy")
+    assert (code, summary["already"]) == (0, 2)
+    assert (said["IMG_1.jpg"][:27], said["IMG_2.jpg"]) == ("its photo has another name ", "")
+    assert ward.names() == {"IMG_1.jpg"}
+
+
 def test_a_zip_goes_when_every_member_is_in_the_vault_and_stays_with_one_more(ward: Ward) -> None:
     assert ward.prove() == 0
     for name, more in (("all.zip", False), ("some.zip", True)):

@@ -286,3 +286,18 @@ def test_rows_without_their_evidence_stay(office: Movers) -> None:
     [row] = office.seal((photo, changes | {"evidence": None}))
     code, lines = office.move(row.seal.object, "--to", "intimate")
     assert (code, one(lines)["state"]) == (3, "refused")
+
+
+def test_who_saw_it_before_is_still_told(office: Movers) -> None:
+    """The log names the old id, and members of the old group could see it."""
+    [name] = sealed(office, ("scar",))
+    office.guest("desk", "--compartment", "identifiable", "--role", "*", "--verb", "log")
+    assert office.do("vault", "open", name, "-o", str(office.folder / "seen.jpg"))[0] == 0
+    assert office.export(name, as_="fhir")[0] == 0
+    now = one(office.move(name, "--to", "intimate")[1])["now"]
+    code, lines = office.do("audit", "report", "--patient", "T1")
+    assert code == 0
+    told = [(line["type"], line["who"], line.get("object")) for line in lines[:-1]]
+    assert told == [
+        ("seen", "owner", name), ("could", "desk", None), ("could", "owner", None), ("left", "owner", now)
+    ]  # fmt: skip
