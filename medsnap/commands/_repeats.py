@@ -85,11 +85,18 @@ class Once(Generic[T]):
         return any((r.target, r.kind) == goal for r in self.receipts(name))
 
 
+def parts(turns: Iterator[list[T]], size: int) -> Iterator[list[T]]:
+    """Cut turns into parts of so many photos at most."""
+    for turn in turns:
+        for start in range(0, len(turn), size):
+            yield turn[start : start + size]
+
+
 def reason(repeat: Repeat) -> str:
     """Say why a photo stays that may be the shot of one that left; which one, the record says."""
     return (
-        f"may be the same shot as one that left ({', '.join(repeat.because)}): a person has to look;"
-        " vault ls --repeats names both, --distinct sends it"
+        f"may be the same shot as one that left ({', '.join(repeat.because)}):"
+        " a person has to look, and sends it with --distinct if it is not"
     )
 
 

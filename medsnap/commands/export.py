@@ -212,7 +212,7 @@ class _Run:
             SecondLook(session=self.session) as look,
         ):
             once = self._once(look)
-            for part in self._parts(once.turns(leaving, self.say_repeat)):
+            for part in _repeats.parts(once.turns(leaving, self.say_repeat), _AT_ONCE):
                 self._log("begin", tuple(one.object for one in part), None)
                 try:
                     for one in part:
@@ -225,11 +225,6 @@ class _Run:
                         advance()
                 finally:
                     writer.commit()  # what lies in the folder has its receipt, even after an interruption
-
-    def _parts(self, turns: Iterator[list[_Leaving]]) -> Iterator[list[_Leaving]]:
-        for turn in turns:
-            for start in range(0, len(turn), _AT_ONCE):
-                yield turn[start : start + _AT_ONCE]
 
     def _once(self, look: SecondLook) -> _repeats.Once[_Leaving]:
         catalogue, roles = self.session.catalogue, None if self.session.may_send else self.session.roles
@@ -255,6 +250,7 @@ class _Run:
         """Count and say a photo of which the same shot left; hold one where nobody can be sure."""
         said = {"repeat_of": repeat.object, "is": repeat.sameness, "because": repeat.because}
         if not repeat.sameness.sure:
+            self.tally.doubts.append((one.object, repeat.object))
             self.hold(one.row, _repeats.reason(repeat), said)
             return
         self.tally.repeats += 1

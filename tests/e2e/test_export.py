@@ -23,7 +23,7 @@ FOR_A_PERSON = {
     "whose photo it is has to be confirmed by a person": 1,  # mirrored: is left left?
     # the corpus has these pictures twice, with other metadata, and here each file has a patient of its own
     "may be the same shot as one that left (the files differ only in what was removed from them, the lists "
-    "name different patients): a person has to look; vault ls --repeats names both, --distinct sends it": 4,
+    "name different patients): a person has to look, and sends it with --distinct if it is not": 4,
 }
 
 
