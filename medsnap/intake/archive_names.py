@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 MAX_PARTS = 64
 _MAX_PATH = 4096  # bytes
 _MAX_PART = 255  # bytes, what file systems take
+_CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, halves of pairs, separators of lines
+_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # show a name as another
 
 
 def safe(name: str) -> str | None:
     """Return the member's path below the archive with '/' between its parts; None where it is no such path.
 
-    Absolute paths, drive letters, '..', NUL and control characters are what attacks are made of.
+    Absolute paths, drive letters, '..', NUL, control characters and overrides of direction are what attacks
+    are made of. Narrow and wide spaces, joiners and marks of direction are in names of screenshots and chats.
     """
     plain = name.replace("\\", "/")
-    if plain.startswith("/") or plain[1:2] == ":" or not plain.isprintable():
+    if plain.startswith("/") or plain[1:2] == ":" or any(map(_attacks, plain)):
         return None
     parts = [part for part in plain.split("/") if part not in ("", ".")]
     if not parts or len(parts) > MAX_PARTS or ".." in parts:
@@ -25,6 +28,10 @@ def safe(name: str) -> str | None:
     if max(sizes) > _MAX_PART or sum(sizes) + len(sizes) > _MAX_PATH:
         return None
     return "/".join(parts)
+
+
+def _attacks(character: str) -> bool:
+    return character in _OVERRIDES or unicodedata.category(character) in _CONTROLS
 
 
 @dataclass(slots=True)

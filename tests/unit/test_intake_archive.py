@@ -319,7 +319,14 @@ def test_a_gzip_bomb_stops(tmp_path: Path) -> None:
         ("/".join("x" * 65), None),
         ("a\n.jpg", None),
         ("a\u202egpj.exe", None),
+        ("a\x85.jpg", None),
+        ("a\u2028.jpg", None),
+        ("a\u2067b.jpg", None),
         ("…/x.jpg", "…/x.jpg"),
+        ("Screenshot at 9.04.22\u202fPM.png", "Screenshot at 9.04.22\u202fPM.png"),
+        ("写真\u30001.jpg", "写真\u30001.jpg"),
+        ("\U0001f468\u200d\U0001f469\u200d\U0001f467.jpg", "\U0001f468\u200d\U0001f469\u200d\U0001f467.jpg"),
+        ("\u200eWhatsApp 1.jpg", "\u200eWhatsApp 1.jpg"),
     ],
 )
 def test_names(name: str, path: str | None) -> None:
