@@ -17,6 +17,7 @@ from medsnap.errors import KeyRefused, Locked, Malformed, Tampered, TooLarge
 from medsnap.platform import kernel_lock
 
 CHECKPOINT = "checkpoint"
+PUT_BACK = "an older state was put back; if it was you, on purpose: medsnap vault trust --restored"
 _MAX_NOTE = 1 << 20
 _TRIES = 100  # of a tenth of a second each: another append takes milliseconds
 
@@ -114,6 +115,7 @@ class Log:
             raise Tampered(
                 f"the log was cut: it has {head.size} entries, this host has seen {earlier.size}",
                 where="log/checkpoint",
+                hint=PUT_BACK,
             )
         root = merkle.range_root(0, earlier.size, lambda level, i: self._files.node(head.size, level, i))
         if root != earlier.root:

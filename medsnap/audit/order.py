@@ -13,7 +13,7 @@ from medsnap.audit import checkpoint as heads
 from medsnap.audit import events, tiles
 from medsnap.audit.checkpoint import Checkpoint
 from medsnap.audit.files import Folder
-from medsnap.audit.log import CHECKPOINT, Log
+from medsnap.audit.log import CHECKPOINT, PUT_BACK, Log
 from medsnap.audit.merkle import HASH, Roots, leaf_hash
 from medsnap.crypto.note import Verifier
 from medsnap.errors import KeyRefused, Malformed, Tampered
@@ -65,6 +65,7 @@ def read(log: Log, verifiers: Sequence[Verifier], before: Known) -> Known:
         raise Tampered(
             f"the log was put back: it has {head.size} entries, you have seen {before.size}",
             where=f"log/{CHECKPOINT}",
+            hint=PUT_BACK,
         )
     roots = Roots(before.size, before.subtrees)
     named = list(before.commits)

@@ -50,7 +50,8 @@ def follow(vault: Path, signed: SignedDirectory, pin: Pin) -> tuple[Directory, P
     if here.version < pin.version:
         raise KeyRefused(
             f"the directory is older (version {here.version}) than one seen before ({pin.version})",
-            hint="somebody put an old directory back; restore the newest, seal nothing until then",
+            hint="somebody put an old directory back; restore the newest, seal nothing until then. If it was"
+            " you, on purpose, and there is no newer one: medsnap vault trust --restored",
         )
     newest = _own(signed, pin)
     lowest = pin.history or newest.history
