@@ -207,16 +207,20 @@ def _tried(io: Io, tried: Trial, problems: list[Problem], by: str, size: int) ->
     facts = (
         ("committed", some(tried.committed, "object")),
         ("opened", media(opened.photos, opened.clips)),
-        *((("not tried", some(tried.unnamed, "object")),) if tried.unnamed else ()),
+        *((("not tried", some(tried.unnamed, "object")),) if tried.partial else ()),
         ("log entries", str(size)),
         ("root key", f"named by {by}"),
     )
-    whole = good and not tried.unnamed
+    whole = good and not tried.partial
     tone = Tone.GOOD if whole else Tone.WARN if good else Tone.BAD
     page: list[Block] = [Line(_verdict(tried, len(problems)), tone), Facts(facts)]
     if tried.other_set:
         groups = ", ".join(tried.other_set)
-        page.append(Line(f"Other sheets open {groups}: give two of that set, too, to try the whole copy."))
+        page.append(
+            Line(f"Other sheets open {groups}: give two of that set, too, to try the whole copy.")
+            if tried.sheets
+            else Line(f"This key does not open {groups}: recovery does, and tries the whole copy.")
+        )
     page += _problems(
         problems, "Nothing was changed. Make the copy again (vault copy --reread) and look at the vault."
     )

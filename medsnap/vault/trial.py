@@ -19,9 +19,15 @@ class Trial:
     committed: int
     opened: Opened
     locked: tuple[str, ...]  # groups that these keys should open and do not
-    other_set: tuple[str, ...]  # groups that only the set of sheets which is not here opens
+    other_set: tuple[str, ...]  # groups that only keys which are not here open
+    sheets: bool  # recovery was tried, and no member's key
     unnamed: int  # committed objects without a record that may lie in those
     lost: tuple[ObjectId, ...]
+
+    @property
+    def partial(self) -> bool:
+        """Say whether not all of the copy was tried; a member is not told whether there is more."""
+        return bool(self.unnamed) or (bool(self.other_set) and not self.sheets)
 
     @property
     def problems(self) -> list[Problem]:
@@ -44,8 +50,8 @@ def trial(
     """Open every committed photo and clip with `identities`, whoever made them; write nothing.
 
     They are meant to open all locked groups but those of the other set, where they are the sheets of
-    one: what else does not open is a problem. `order` are the commits of the log. Raises nothing for
-    what is in the vault.
+    one, and those that are not a member's, where they are his: what else does not open is a problem.
+    `order` are the commits of the log. Raises nothing for what is in the vault.
     """
     reader = Reader(vault, directory, identities, order=order)
     ledger = reader.ledger
@@ -59,19 +65,30 @@ def trial(
         opened=opened,
         locked=tuple(name for name in shut if name not in other),
         other_set=other,
+        sheets=_recovery(directory, identities),
         unnamed=len(unnamed) if other else 0,
         lost=tuple(sorted((set() if other else unnamed) | set(opened.failed))),
     )
 
 
+def _recovery(directory: Directory, identities: Sequence[str]) -> bool:
+    from medsnap.crypto.age import recipient_of
+
+    return any(recipient_of(identity) in directory.recoveries for identity in identities)
+
+
 def _of_other_set(directory: Directory, identities: Sequence[str]) -> frozenset[str]:
-    """Name the groups of the set that is not here, where the other one is."""
+    """Name the groups of the set that is not here, where the other one is, or that are not a member's."""
     from medsnap.crypto.age import recipient_of
 
     held = {recipient_of(identity) for identity in identities}
     general, closed = directory.recovery in held, directory.recovery_closed in held
     if general and not closed:
         return frozenset(directory.closed)
+    every = frozenset(k.name for k in directory.compartments)
     if closed and not general:
-        return frozenset(k.name for k in directory.compartments) - set(directory.closed)
-    return frozenset()
+        return every - set(directory.closed)
+    if general:
+        return frozenset()
+    # a member's key: of what is not his nothing is said, no id and no complaint
+    return every - {group for m in directory.members if m.recipient in held for group in m.compartments}

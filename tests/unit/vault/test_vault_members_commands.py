@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -226,3 +227,25 @@ def test_a_new_vault_is_hybrid_and_says_what_that_needs(shell: Shell) -> None:
     named = directory.load(shell.vault).directory
     assert all(k.recipient.startswith("age1pq1") for k in named.compartments)
     assert pins.read_pin(_state(shell)).version == 1
+
+
+def test_a_restore_test_with_a_members_key_names_nothing_that_is_not_his(
+    made: Shell, photos: list[bytes]
+) -> None:
+    key = _add(made, "nurse", "--compartment", "general")
+    words = ("vault", "restore-test", made.vault, "--recovery-file", key, "--format", "json")
+    _ingest(made, photos[3], "general")
+    before = made(*words)
+    hidden = _ingest(made, photos[4], "intimate")
+    code, out, err = made(*words)
+    assert (code, err) == (before[0], before[2]) and code == 3
+    told, was = json.loads(out), json.loads(before[1])
+    assert (told["committed"], told["not_tried"]) == (2, 1) and (was["committed"], was["not_tried"]) == (1, 0)
+    for answer in (told, was):  # whoever has the storage counts these
+        del answer["committed"], answer["not_tried"], answer["log"]
+    assert told == was and hidden not in out and told["photos"] == 1
+    assert told["other_set"] == ["identifiable", "intimate", "safeguarding"] and told["locked"] == []
+    ring = next(k.ring for k in directory.load(made.vault).directory.compartments if k.name == "general")
+    (made.vault / "keys" / ring).write_bytes(b"x")
+    code, out, _ = made(*words)
+    assert code == 4 and json.loads(out)["locked"] == ["general"], "his own must open"
