@@ -125,7 +125,13 @@ def _imported(io: Io, found: Imported, output: Path | None, day: str) -> Result:
         Facts(
             (("devices", str(len(found.rows))), ("left out", str(len(rows))), ("as of", day or "not known"))
         ),
-        Table(columns=("line", "left out because"), rows=rows, right=("line",), wide="left out because"),
+        Table(
+            columns=("line", "left out because"),
+            rows=rows,
+            right=("line",),
+            wide="left out because",
+            empty="every row was understood",
+        ),
         Line(where, Tone.GOOD if output else Tone.QUIET),
     )
     data = {"type": "summary", "taken": len(found.rows), "left_out": len(rows), "mistakes": mistakes,

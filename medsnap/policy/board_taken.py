@@ -20,7 +20,7 @@ from medsnap.policy.nouns import Policy
 _DEVICE_WORDS: Final = {
     DeviceClass.MANAGED: "a device that the hospital manages",
     DeviceClass.PERSONAL: "a private device",
-    DeviceClass.UNKNOWN: "a device that nobody knows, or that the file contradicts",
+    DeviceClass.UNKNOWN: "a device that nobody knows or the file contradicts",
 }
 
 
