@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
+from medsnap.commands._shared import Io
 from medsnap.errors import UsageError
 from medsnap.model.decision import Verb
 from medsnap.model.repeat import Repeat, Sameness
@@ -15,6 +16,7 @@ from medsnap.vault.ids import SHORT
 if TYPE_CHECKING:
     from medsnap.model.photo import ObjectId
     from medsnap.model.receipt import Receipt
+    from medsnap.vault.session import Session
 
 WAITS: Final = (str(Verb.QUARANTINE), str(Verb.SAFEGUARD))  # a person has to look
 WORDS: Final = {
@@ -22,6 +24,7 @@ WORDS: Final = {
     Sameness.SHOT: "the same shot",
     Sameness.MAYBE: "maybe the same shot",
 }
+_WARNINGS: Final = 20
 Goal: TypeAlias = tuple[str, str]  # name of the target, kind of file
 
 
@@ -104,6 +107,19 @@ def only_named(distinct: bool, selector: Sequence[str]) -> None:
     """Refuse --distinct for photos that nobody named: who says that has looked at them. Raises UsageError."""
     if distinct and (not selector or list(selector) == ["all"]):
         raise UsageError("--distinct needs the ids of the photos that you have looked at")
+
+
+def left_behind(io: Io, session: Session, going: Iterable[ObjectId]) -> None:
+    """Warn of photos that stay while the same shot goes: erased or locked away it would still be there."""
+    gone = dict.fromkeys(going)
+    stay: dict[ObjectId, Repeat] = {}
+    for name in gone:
+        repeats = session.catalogue.repeats(name, session.roles)
+        stay |= {r.object: r for r in repeats if r.object not in gone and r.object not in stay}
+    for repeat in list(stay.values())[:_WARNINGS]:
+        io.warn(f"{repeat.object[:SHORT]} is {WORDS[repeat.sameness]} as one of these, and stays as it is")
+    if len(stay) > _WARNINGS:
+        io.warn(f"and {len(stay) - _WARNINGS} more: medsnap vault ls --repeats")
 
 
 def lines(repeats: Sequence[Repeat]) -> tuple[Block, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsnap.commands import _noted, _officer, _reapply
+from medsnap.commands import _noted, _officer, _reapply, _repeats
 from medsnap.commands._photos import PolicyOption
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption
@@ -93,6 +93,7 @@ def erase(
         _noted.refusals(io, session, Action.ERASE, objects=_noted.typed_ids(meant.ids)),
     ):
         plan = _plan(session, meant)
+        _repeats.left_behind(io, session, (row.seal.object for row in plan.go))
         if not io.dry_run:
             carry_out(io, session, plan.go, WriterVerb.ERASE, (("reason", why),))
             if plan.refused:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from medsnap.commands import _in_force, _moves, _noted, _officer
+from medsnap.commands import _in_force, _moves, _noted, _officer, _repeats
 from medsnap.commands._photos import PolicyOption, policy_path
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member
@@ -79,6 +79,7 @@ def move(
     ):
         loaded = _in_force.governing(io, session, file)
         plan = _plan(io, session, loaded, meant, wish)
+        _repeats.left_behind(io, session, (go.row.seal.object for go in plan.go))
         if any(go.opens for go in plan.go):
             _officer.need(session, WriterVerb.OPEN)
         details = (("reason", why), ("policy", loaded.ref.digest))

@@ -16,6 +16,7 @@ import pytest
 from tests.builders import export as make
 from tests.e2e.in_process import run
 from tests.e2e.two_vaults import OWNER, photo_lists
+from tests.helpers import Ran
 
 CAMERA = ("Apple", "iPad13,18")
 
@@ -57,11 +58,14 @@ class Ward:
         self.do("vault", "init", "--suite", "x25519", "--no-input", *places, seed="init")
 
     def do(self, *words: str, seed: str = "", code: int = 0) -> list[dict[str, Any]]:
+        out = self.ran(*words, seed=seed).expect(code).out
+        return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+
+    def ran(self, *words: str, seed: str = "") -> Ran:
         self._asked += 1
         environment = OWNER.environment(self.root)
         seed = seed or f"{words} {self._asked}"
-        ran = run(words, environment=environment, cwd=self.root / "work", seed=seed)
-        return [json.loads(line) for line in ran.expect(code).out.splitlines() if line.startswith("{")]
+        return run(words, environment=environment, cwd=self.root / "work", seed=seed)
 
     def night(self, name: str, **files: bytes) -> dict[str, str]:
         """Take in exactly these files, by the names P1_jpg …; give the objects by name."""
@@ -183,3 +187,15 @@ def test_pictures_that_ingest_did_not_compare_are_compared_before_one_is_held(wa
     assert by_name["P1_jpg"] == "done"
     assert sorted((by_name["P2_jpg"], by_name["P3_jpg"])) == ["done", "held"]
     assert ward.sent == 2
+
+
+def test_who_erases_or_moves_a_photo_hears_of_its_copies(ward: Ward) -> None:
+    first = ward.night("monday", P1_jpg=shot(1), P2_jpg=shot(2))
+    copy = ward.night("tuesday", P3_jpg=shot(1, quality=60))
+    said = f"warning: {copy['P3_jpg'][:8]} is the same shot as one of these, and stays as it is"
+    for words in (("erase",), ("move", "--to", "intimate")):
+        verb, *more = words
+        typed = ("vault", verb, first["P1_jpg"], *more, "--reason", "asked", "-n")
+        assert said in ward.ran(*typed).expect(0).err
+        assert "the same shot" not in ward.ran(*typed[:3], copy["P3_jpg"], *typed[3:]).expect(0).err
+        assert "the same shot" not in ward.ran(*typed[:2], first["P2_jpg"], *typed[3:]).expect(0).err
