@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.memory import module_path, tmp_path
+
 # No example fails because the machine was busy: costs are judged in CPU seconds, where a test says so.
 # CI, which alone requires the tools, tries the same examples each time; at a desk they differ.
 settings.register_profile(
@@ -20,6 +22,8 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("medsnap")
+
+__all__ = ["module_path", "tmp_path"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

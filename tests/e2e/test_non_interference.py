@@ -8,6 +8,7 @@ them too. It is sealed to the member, and what the next command makes of it is c
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -33,8 +34,8 @@ class Said(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    return build(tmp_path_factory.mktemp("two"))
+def pair(module_path: Path) -> Pair:
+    return build(module_path)
 
 
 def _words(pair: Pair, name: str, case: Case, role: Role) -> list[str]:
