@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from medsnap import disk
-from medsnap.errors import Locked
+from medsnap.errors import Locked, Tampered
 
 WINDOWS = sys.platform == "win32"
 CAN_FORK = sys.platform == "linux"  # elsewhere system libraries start threads of their own
+NOT_PLAIN = "is no ordinary file, but a link, a folder, a pipe or a device"
+_CAREFUL = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+_NO_FILE = frozenset({errno.ELOOP, errno.EISDIR, errno.ENXIO})
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
+
+
+class NotPlain(OSError):
+    """There is something, and it is no file."""
 
 
 def _try_lock(handle: BinaryIO) -> bool:
@@ -41,10 +50,10 @@ def _try_lock(handle: BinaryIO) -> bool:
 def kernel_lock(path: Path, *, what: str) -> Iterator[None]:
     """Hold an exclusive kernel lock on `path` (created 0600). It dies with the process.
 
-    The file's text only names the holder for people. Raises Locked (75) when another holds it.
+    The file's text only names the holder for people. Raises Locked (75) when another holds it, Tampered
+    for a link or a pipe: what a link leads to would be emptied.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    with os.fdopen(descriptor, "r+b", buffering=0) as handle:
+    with _lock_file(path) as handle:
         if not _try_lock(handle):
             holder = handle.read(80).decode("ascii", "replace").strip()
             raise Locked(
@@ -54,7 +63,44 @@ def kernel_lock(path: Path, *, what: str) -> Iterator[None]:
         handle.seek(0)
         handle.truncate()
         handle.write(f"process {os.getpid()}\n".encode("ascii"))
-        yield
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                handle.truncate(0)  # nobody holds it any more
+
+
+def _lock_file(path: Path) -> BinaryIO:
+    flags = os.O_RDWR | os.O_CREAT | _CAREFUL
+    try:
+        descriptor = os.open(path, flags, 0o600)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise NotPlain(errno.EINVAL, NOT_PLAIN, str(path))
+    except OSError as failure:
+        if not isinstance(failure, NotPlain) and failure.errno not in _NO_FILE:
+            raise
+        raise Tampered(NOT_PLAIN, where=str(path)) from failure
+    return os.fdopen(descriptor, "r+b", buffering=0)
+
+
+def open_plain(path: Path) -> io.BufferedReader:
+    """Open an ordinary file for reading. Raises NotPlain for what somebody put in its place, OSError.
+
+    A link would lead elsewhere, and a pipe keeps whoever opens it waiting for ever.
+    """
+    if WINDOWS and path.is_symlink():
+        raise NotPlain(errno.EINVAL, NOT_PLAIN, str(path))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _CAREFUL)
+    except OSError as failure:
+        if failure.errno in _NO_FILE:
+            raise NotPlain(failure.errno, NOT_PLAIN, str(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotPlain(errno.EINVAL, NOT_PLAIN, str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def too_open(path: Path) -> bool:

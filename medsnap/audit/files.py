@@ -9,8 +9,8 @@ from pathlib import Path
 from medsnap import disk
 from medsnap.audit import tiles
 from medsnap.audit.merkle import HASH, root_of
-from medsnap.errors import IoFailed, Malformed, Tampered
-from medsnap.platform import write_durably
+from medsnap.errors import IoFailed, KeyRefused, Malformed, Tampered
+from medsnap.platform import NOT_PLAIN, NotPlain, open_plain, write_durably
 
 
 @contextlib.contextmanager
@@ -34,10 +34,16 @@ class Folder:
     def read(self, name: str, limit: int) -> bytes | None:
         """Return a file's bytes, None when there is no such file."""
         try:
-            with (self.root / name).open("rb") as handle:
+            with open_plain(self.root / name) as handle:
                 data = handle.read(limit + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except NotPlain as other:
+            raise Tampered(NOT_PLAIN, where=f"log/{name}") from other
+        except PermissionError as denied:
+            raise KeyRefused(
+                "a file of the log cannot be read: permission denied", where=f"log/{name}"
+            ) from denied
         except OSError as failure:
             raise IoFailed(
                 f"a file of the log cannot be read: {failure.strerror}", where=f"log/{name}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medsnap.commands._vault import log_of
-from medsnap.errors import KeyRefused, MedsnapError
+from medsnap.errors import KeyRefused, MedsnapError, Tampered
 from medsnap.model.photo import Sha256
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ def at_rest(vault: Path) -> Iterator[None]:
     from medsnap.vault.writer import LOCK
 
     with contextlib.ExitStack() as held:
-        # a copy on a read-only medium, or somebody else's vault: nobody to keep out, or no right to
-        with contextlib.suppress(OSError):
+        # a copy on a read-only medium, or somebody else's vault: nobody to keep out, or no right to;
+        # what lies in place of the lock is named by the check
+        with contextlib.suppress(OSError, Tampered):
             if (vault / LOCK).exists():  # else nobody has ever added here, and looking changes nothing
                 held.enter_context(kernel_lock(vault / LOCK, what="the vault"))
         yield
@@ -73,7 +74,7 @@ def look_at_log(vault: Path, signed: SignedDirectory, folder: Path | None) -> Lo
 
     `folder` is this host's own one, None on a bare machine. Raises nothing for what is in the vault.
     """
-    from medsnap.audit import store
+    from medsnap.audit import leftovers, store
     from medsnap.crypto.note import Verifier
     from medsnap.vault.reader import Problem
 
@@ -84,6 +85,8 @@ def look_at_log(vault: Path, signed: SignedDirectory, folder: Path | None) -> Lo
         found.size = report.size
         found.commits = tuple(store.commits(log))
         store.check(log)
+        sealed = {leaf.sealed for leaf in store.leaves(log)}
+        found.problems += (Problem(*fault) for fault in leftovers.faults(log, report.size, sealed))
     except MedsnapError as fault:
         found.problems.append(Problem(fault.where or "log", fault.message))
         return found

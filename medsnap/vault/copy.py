@@ -19,7 +19,7 @@ from pathlib import Path
 from medsnap import disk
 from medsnap.errors import InputMissing, KeyRefused, Locked, MedsnapError, Tampered
 from medsnap.model.photo import Sha256
-from medsnap.platform import write_durably
+from medsnap.platform import NOT_PLAIN, NotPlain, open_plain, write_durably
 from medsnap.vault import commits, erasure, erasures, history, objects, policies
 from medsnap.vault.change import named_rings
 from medsnap.vault.commits import SignedCommit
@@ -200,7 +200,7 @@ class _Copying:
         """Report what is wrong with the source and go on: the rest is to be saved even so."""
         try:
             yield
-        except (Tampered, InputMissing) as problem:
+        except (Tampered, InputMissing, KeyRefused) as problem:
             self.report.problems.append(Problem(where, problem.message))
 
     def _needed(self, place: str, whole: Callable[[Path], bool]) -> bool:
@@ -240,11 +240,13 @@ class _Copying:
 def _pieces(path: Path) -> Iterator[bytes]:
     """Read a file of the source. Raises Tampered: that it cannot be read is its fault, not the copy's."""
     try:
-        with path.open("rb") as source:
+        with open_plain(path) as source:
             while piece := source.read(_PIECE):
                 yield piece
     except FileNotFoundError:
         raise Tampered("an object is missing") from None
+    except NotPlain as other:
+        raise Tampered(NOT_PLAIN) from other
     except OSError as failure:
         raise Tampered(f"an object cannot be read: {failure.strerror}") from failure
 
@@ -257,9 +259,9 @@ def _whole(expected: ObjectDigests, path: Path) -> bool:
 
 
 def _hashed(expected: str, path: Path) -> bool:
-    with path.open("rb") as handle:
+    with open_plain(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest() == expected
 
 
 def _is(path: Path, data: bytes) -> bool:
-    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+    return path.is_file() and not path.is_symlink() and path.read_bytes() == data

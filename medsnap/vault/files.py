@@ -7,20 +7,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medsnap import disk
-from medsnap.errors import InputMissing, IoFailed, Tampered
-from medsnap.platform import name_new, write_durably
+from medsnap.errors import InputMissing, IoFailed, KeyRefused, Tampered
+from medsnap.platform import NOT_PLAIN, NotPlain, name_new, open_plain, write_durably
 
 MAX_NOTE = 64 * 1024 * 1024  # directory or commit, bytes
 MAX_BATCH = 512 * 1024 * 1024
+DENIED = "cannot be read: permission denied"
 
 
 def read_limited(path: Path, limit: int) -> bytes:
-    """Read a whole file. Raises InputMissing, IoFailed, or Tampered when it is larger than `limit` bytes."""
+    """Read a whole file. Raises InputMissing, IoFailed, KeyRefused without the right to read it.
+
+    Raises Tampered when it is larger than `limit` bytes, or no file.
+    """
     try:
-        with path.open("rb") as handle:
+        with open_plain(path) as handle:
             data = handle.read(limit + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputMissing("a file of the vault is missing", where=str(path)) from None
+    except NotPlain as other:
+        raise Tampered(NOT_PLAIN, where=str(path)) from other
+    except PermissionError as denied:
+        raise KeyRefused(DENIED, where=str(path)) from denied
     except OSError as failure:
         raise IoFailed(f"cannot be read: {failure.strerror}", where=str(path)) from failure
     if len(data) > limit:
@@ -74,8 +82,15 @@ def io_errors(where: Path) -> Iterator[None]:
 
 
 def names(folder: Path) -> tuple[str, ...]:
-    """List a folder's file names, sorted, without temporary (dot) files; a missing folder is empty."""
+    """List a folder's file names, sorted, without temporary (dot) files; a missing folder is empty.
+
+    Raises KeyRefused, IoFailed.
+    """
     try:
         return tuple(sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(".")))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
+    except PermissionError as denied:
+        raise KeyRefused(DENIED, where=str(folder)) from denied
+    except OSError as failure:
+        raise IoFailed(f"cannot be read: {failure.strerror}", where=str(folder)) from failure

@@ -17,8 +17,8 @@ from medsnap import disk
 from medsnap.errors import IoFailed, Malformed, MedsnapError, Tampered
 from medsnap.model.photo import ObjectId, Sha256
 from medsnap.model.rewrite import Buffer
-from medsnap.platform import name_new
-from medsnap.vault.files import io_errors, make_folder, remove
+from medsnap.platform import NOT_PLAIN, NotPlain, name_new, open_plain
+from medsnap.vault.files import DENIED, io_errors, make_folder, remove
 from medsnap.vault.ids import Random, is_id, padme
 
 if TYPE_CHECKING:
@@ -236,11 +236,26 @@ def digests_of(vault: Path, object_id: ObjectId) -> ObjectDigests:
     return digests_at(path_of(vault, object_id), object_id)
 
 
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open an object for reading. Raises FileNotFoundError, and Tampered for what cannot be read."""
+    try:
+        handle = open_plain(path)
+    except NotADirectoryError:
+        raise FileNotFoundError(str(path)) from None
+    except NotPlain as other:
+        raise Tampered(NOT_PLAIN, where=str(path)) from other
+    except PermissionError as denied:
+        raise Tampered(DENIED, where=str(path)) from denied
+    with handle:
+        yield handle
+
+
 def digests_at(path: Path, object_id: ObjectId) -> ObjectDigests:
     """Hash an object that lies anywhere. Raises Tampered, or FileNotFoundError."""
     from medsnap.crypto.age import payload_digest
 
-    with path.open("rb") as handle:
+    with opened(path) as handle:
         header = header_digest(handle, where=str(path))
         handle.seek(0)
         try:

@@ -180,8 +180,7 @@ class Reader:
         if self.unordered:
             return None
         left = set(self._places.unmet) - self._met - {note.sha256 for note in self.ledger.notes}
-        if left:
-            left -= {self._digest(name) for name in self._known}
+        left -= {self._digest(name) for name in self._known} if left else set()
         if left:
             there = {self._digest(n) for n in names(self._vault / "commits") if is_id(n)}
             for sha256 in sorted(left - there):  # else it came while we read
@@ -361,7 +360,7 @@ class Reader:
         try:
             if objects.digests_of(self._vault, seal.object).payload != seal.payload:
                 raise Tampered("an object is not the one its row speaks of", where=str(path))
-            with path.open("rb") as handle:
+            with objects.opened(path) as handle:
                 yield from map(photo.part, decrypted(handle, identities))
         except FileNotFoundError:
             raise Tampered("a photo of the catalogue is missing from the vault", where=str(path)) from None

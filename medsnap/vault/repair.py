@@ -55,11 +55,11 @@ def plan(vault: Path, report: CheckReport, waiting: AbstractSet[str] = frozenset
 
 
 def _aside(stray: str) -> str:
-    folder, _, rest = stray.partition("/")
+    folder = stray.partition("/")[0]
     name = stray.rpartition("/")[2]
     if folder == "keys" or (folder == "objects" and is_id(name)):
         return f"tmp/{PLACES[folder]}/{name}"
-    return f"tmp/aside/{folder}-{rest.replace('/', '-')}"
+    return f"tmp/aside/{stray.replace('/', '-')}"
 
 
 def _found(vault: Path, report: CheckReport) -> Iterator[Move]:

@@ -210,9 +210,7 @@ def assert_found(root: Path, name: str) -> None:
         Log(root, ORIGIN).verify(KNOWN)
     where = found.value.where
     assert where.startswith("log/")
-    if not name.startswith("tile/entries"):
-        # a changed entry shows in the tile of its hash; everything else names itself
-        assert name.removesuffix(".p/44") in where
+    assert name.removesuffix(".p/44") in where
 
 
 def test_a_changed_entry_is_named(tmp_path: Path) -> None:
