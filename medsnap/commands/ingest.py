@@ -18,7 +18,7 @@ from medsnap.commands._consents import ConsentOption
 from medsnap.commands._deliver import Delivery, delivery
 from medsnap.commands._shared import Io, Result, command, writable
 from medsnap.commands._vault import VaultOption, log_of, logged_commits
-from medsnap.errors import CannotCreate, ConfigError
+from medsnap.errors import CannotCreate, ConfigError, Exit, worst
 from medsnap.model.event import Action, AuditEvent
 from medsnap.model.outcome import Outcome, RunSummary
 from medsnap.report import machine
@@ -147,6 +147,8 @@ def ingest(
         *(deleting.page() if deleting else ()),
     )
     code = batch.exit_code(summary, fail_on_review=fail_on == "review")
+    if given.policy.refused and export_to:  # nothing leaves, night after night: a person has to know
+        io.worst = worst(io.worst, Exit.CONFIG)
     decided_by = replace(given.policy.ref, in_force=not given.policy.refused)
     ended = io.now.isoformat(timespec="seconds")  # so that a report of the night before is told from this one
     data = _photos.counts(summary) | {"at": ended, "dry_run": io.dry_run, "policy": decided_by}

@@ -82,6 +82,14 @@ def test_the_night_s_script_runs_and_leaves_a_report_a_copy_and_a_witness(clinic
     clinic.run("audit", "verify", "--vault", root / "second", "--since", witness).expect(0)
     names = {Path(str(r["source"])).name for r in report if r["type"] == "photo"}
     assert names and not any(name in err for name in names), "standard error goes into a journal"
+    policy = root / "policy.yaml"
+    over = re.sub(
+        r"(?m)^in_force: .*$", "in_force: {from: 2020-01-01, until: 2020-02-01}", policy.read_text()
+    )
+    policy.write_text(over, encoding="utf-8")
+    assert _night(clinic)[0] == 78, "nothing leaves any more: not one more quiet night"
+    last = (root / "reports" / "last.ndjson").read_text().splitlines()[-1]
+    assert json.loads(last)["policy"]["in_force"] is False
     shutil.rmtree(clinic.vault)
     code, out, err = _night(clinic)
     assert code == 66 and "no medsnap vault here" in out + err
