@@ -120,13 +120,21 @@ def one(job: Job, setup: Setup) -> Done:
         return Done(job=job, outcome="held", reason=reason, hint=problem.hint, exit=problem.exit)
     except OSError as problem:
         reason = problem.strerror or "reading or writing failed"
-        if problem.errno in _NO_ROOM and setup.into is not None:  # nor will there be for the next 10,000
+        if setup.into is not None and _no_place(problem, setup.into):  # nor will there be for the next 10,000
             told, hint = (
                 (f"the copies cannot be written: {reason}", str(setup.into)),
                 "make room, or name another folder",
             )
             return Done(job=job, outcome="failed", stop=told, hint=hint, exit=Exit.IO)
         return Done(job=job, outcome="failed", reason=reason, exit=Exit.PARTIAL)
+
+
+def _no_place(problem: OSError, into: Path) -> bool:
+    """Say whether it is the output that takes no more, and not this one source."""
+    if problem.errno in _NO_ROOM:
+        return True
+    of_output = isinstance(problem.filename, str) and Path(problem.filename).is_relative_to(into)
+    return of_output and isinstance(problem, PermissionError)
 
 
 def _scrub(job: Job, setup: Setup) -> Done:

@@ -45,7 +45,7 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
 def plan_of(
     data: Buffer, view: jpeg.View, media: MediaType, keep: ScrubKeep, *, all_scans: bool = True
 ) -> Rewrite:
-    """Plan from the spans of the file; not `all_scans`: later ones may use a table that the first does not.
+    """Plan from the spans of the file; not `all_scans`: those that are not there may use any table.
 
     Raises Malformed, Unsupported, TooLarge.
     """

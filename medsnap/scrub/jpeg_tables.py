@@ -16,12 +16,6 @@ Span = tuple[int, int]
 _Key = tuple[int, int]  # marker, class and destination
 
 
-def one_scan(data: Buffer, frame: Segment, start: Segment) -> bool:
-    """Say whether this scan holds all of the picture, so that no other can use a table."""
-    components, named = jpeg.payload(data, frame)[5:6], jpeg.payload(data, start)[:1]
-    return frame.marker not in _PROGRESSIVE and components == named
-
-
 def kept(data: Buffer, body: Sequence[Segment], frame: Segment) -> dict[int, tuple[Span, ...]]:
     """Return, for each segment of tables that is not used as a whole, the spans in it that are.
 

@@ -3,7 +3,7 @@
 Most photos end with the EOI of their only picture; where more follows, the file itself says how much:
 in its index of pictures (MPF) or in its XMP (a motion photo). The guess is that everything from the first
 scan up to there is coded data; the second reader, which reads each of these bytes in any case, objects
-to every segment, trailer and fill byte that should have gone. Then the file is planned in full.
+to every segment, table, trailer and fill byte that should have gone. Then the file is planned in full.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from medsnap.model.photo import MediaType
 from medsnap.model.rewrite import Buffer, Rewrite
 from medsnap.scrub.core import ScrubKeep
 from medsnap.scrub.jpeg import plan_of
-from medsnap.scrub.jpeg_tables import one_scan
 
 _EOI = b"\xff\xd9"
 _MPF = b"MPF\x00"  # CIPA DC-007
@@ -37,9 +36,7 @@ def plan(data: Buffer, media: MediaType, keep: ScrubKeep) -> Rewrite:
         raise Unsupported("the picture would end before its scan")
     scan = Segment(Part.SCAN, 0, start, start, end - 2, "scan")
     view = View(segments=(*headers, scan), end=end, has_eoi=True, size=len(data))
-    frame = next((s for s in headers if s.marker in jpeg.SOF), None)
-    only = frame is not None and one_scan(data, frame, headers[-1])
-    return plan_of(data, view, media, keep, all_scans=only)
+    return plan_of(data, view, media, keep, all_scans=False)
 
 
 def _end(data: Buffer, headers: tuple[Segment, ...]) -> int:

@@ -88,3 +88,20 @@ def test_a_table_that_only_a_later_scan_uses_stays() -> None:
     base = j.base(progressive=True)
     assert base.count(b"\xff\xda") > 2
     assert scrub(base)[20:] == base[20:]  # behind SOI and JFIF
+
+
+def test_a_table_of_a_second_scan_in_a_baseline_file_stays() -> None:
+    """A guess from the headers knows the first scan only: it must drop nothing."""
+    base = j.base("L")
+    at = base.index(b"\xff\xda")
+    codes = next(base[k:] for k in range(len(base)) if base[k : k + 2] == b"\xff\xc4" and base[k + 4] == 0x10)
+    spare = codes[: 2 + int.from_bytes(codes[2:4], "big")]
+    spare = (
+        spare[:4] + b"\x11" + spare[5:]
+    )  # the same AC codes, for the destination that the second scan names
+    scan = base[at:-2]
+    second = scan[:6] + b"\x01" + scan[7:]
+    made = base[:at] + spare + scan + second + base[-2:]
+    assert scrub(made)[20:] == made[20:]
+    gone = base[:at] + spare + scan + base[-2:]
+    assert scrub(gone) == scrub(base)

@@ -24,19 +24,36 @@ def job(folder: Path, name: str = "1.jpg") -> work.Job:
     return work.Job(source=folder / name, target=Path(name), shown=name, token="t")
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
 def test_no_room_ends_the_run(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> int:
-        raise OSError(number, os.strerror(number))
+    listed = os.open
 
-    monkeypatch.setattr(
-        os, "open", lambda path, *a, _open=os.open: refuse() if "tmp" in str(path)[-4:] else _open(path, *a)
-    )
+    def refuse(path: str | Path, *more: int) -> int:
+        if str(path).endswith(".tmp"):
+            raise OSError(number, os.strerror(number), str(path))
+        return listed(path, *more)
+
+    monkeypatch.setattr(os, "open", refuse)
     setup = work.Setup(into=tmp_path / "out", keep=ScrubKeep())
     done = work.one(job(tmp_path), setup)
     assert done.stop == (f"the copies cannot be written: {os.strerror(number)}", str(tmp_path / "out"))
     assert (done.exit, done.hint) == (Exit.IO, "make room, or name another folder")
     assert [p.name for p in (tmp_path / "out").iterdir()] == []
+
+
+def test_a_source_that_may_not_be_read_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, opened = job(tmp_path), os.open
+
+    def refuse(path: str | Path, *more: int) -> int:
+        if str(path) == str(made.source):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    done = work.one(made, work.Setup(into=tmp_path / "out", keep=ScrubKeep()))
+    assert (done.stop, done.outcome, done.reason) == (None, "failed", "Permission denied")
 
 
 def test_a_name_that_is_no_utf8_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
