@@ -9,6 +9,7 @@ own writing.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -115,6 +116,17 @@ def unlink(path: Path) -> None:
 def make_folder(path: Path, mode: int = 0o700) -> None:
     """Make one folder. Raises FileExistsError."""
     path.mkdir(mode)
+
+
+def make_folders(path: Path) -> None:
+    """Make a folder and those above it that are missing, each private: whoever may write to one of them
+    could put another in the place of what lies in it. Raises OSError."""
+    missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            make_folder(folder)
+    if missing and not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
 
 
 def remove_folder(path: Path) -> None:

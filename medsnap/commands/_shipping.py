@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from medsnap import disk
 from medsnap.errors import ConfigError, IoFailed
 from medsnap.model.codec import CodecError, canonical, from_json
 from medsnap.platform import write_durably
@@ -35,7 +36,7 @@ def most(text: str) -> int:
 def note(folder: Path, left: Left) -> None:
     """Remember it in this host's folder of the vault, which is made when it is not there."""
     try:
-        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        disk.make_folders(folder)
         write_durably(folder / FILE, canonical(left) + b"\n")
     except OSError as failure:
         raise IoFailed(

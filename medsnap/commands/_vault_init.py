@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsnap import __version__
+from medsnap import __version__, disk
 from medsnap.commands._init_recovery import Recovery, save, told, try_out
 from medsnap.commands._photos import policy_path
 from medsnap.commands._recovery import FormOption, SheetForm
@@ -164,7 +164,7 @@ def _free(vault: Path, state: Path, *files: Path, folder: Path | None) -> None:
 def _writable(state: Path) -> None:
     """Refuse before anything is made when this machine's own folder cannot be had."""
     try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        disk.make_folders(state)
     except OSError as failure:
         raise CannotCreate(
             f"this machine's own folder cannot be made: {failure.strerror}",

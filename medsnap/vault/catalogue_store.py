@@ -159,7 +159,7 @@ def in_memory(secret: bytes, random: Random) -> Store:
 def building(folder: Path, secret: bytes, random: Random) -> Store:
     """Make an empty file that gets its name when it is whole (`publish`). Raises IoFailed."""
     with _io(folder):
-        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        disk.make_folders(folder)
         if too_open(folder):
             folder.chmod(0o700)
         path = folder / (BUILDING + random(8).hex())

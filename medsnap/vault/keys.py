@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from medsnap import disk
 from medsnap.errors import (
     CannotCreate,
     IoFailed,
@@ -153,7 +154,7 @@ def save_file(path: Path, text: str, *, passphrase: str = "", random: Random) ->
     if passphrase:
         data = encrypt_passphrase(data, passphrase, random=random)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folders(path.parent)
         write_durably(path, data, exclusive=True)
     except FileExistsError:
         raise CannotCreate(

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from medsnap import disk
 from medsnap.errors import InputMissing, KeyRefused, Malformed, Tampered
 from medsnap.model.codec import CodecError, canonical, from_json
 from medsnap.platform import too_open, write_durably
@@ -164,7 +165,7 @@ def read_pin(folder: Path) -> Pin:
 def write_pin(folder: Path, pin: Pin) -> None:
     """Write what this host trusts, durably, mode 0600 in a 0700 folder."""
     with io_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folders(folder.parent)
         make_folder(folder)
         write_durably(folder / PIN, canonical(pin) + b"\n")
 

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medsnap import disk
 from medsnap.errors import InputMissing, Malformed
 from medsnap.model.codec import CodecError, canonical, from_json
 from medsnap.platform import write_durably
@@ -55,6 +56,6 @@ def note(folder: Path, policy: str, version: int, digest: str) -> None:
         return
     known[policy] = Seen(version=version, digest=digest)
     with io_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folders(folder.parent)
         make_folder(folder)
         write_durably(folder / FILE, canonical(_Versions(policies=known)) + b"\n")
