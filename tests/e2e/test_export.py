@@ -17,7 +17,7 @@ from tests.helpers import Clinic, Ran, clinic_lists, options
 
 pytestmark = pytest.mark.interop
 
-AT_MOST = 1000 if os.environ.get("MEDSNAP_DEEP") == "1" else 12  # DICOM files checked of one kind
+AT_MOST = 1000 if os.environ.get("MEDSNAP_DEEP") == "1" else 4  # DICOM files checked of one kind
 # what a person has to settle; everything else that may keep an understood photo back is its format
 FOR_A_PERSON = {
     "whose photo it is has to be confirmed by a person": 1,  # mirrored: is left left?
@@ -108,9 +108,7 @@ def test_each_dicom_file_is_sound_and_holds_the_scrubbed_stream(
     clinic.run("scrub", corpus / "photos", "-o", clinic.root / "scrubbed", "--quiet")
     names = {p["id"]: (p["source"], p["media"]) for p in clinic.listed()}
     commands, same = [], 0
-    kinds: Counter[tuple[str, str]] = (
-        Counter()
-    )  # each check starts ten programs: a dozen of each kind will do
+    kinds: Counter[tuple[str, str]] = Counter()  # each check starts ten programs: a few of each kind will do
     for name, record in sorted(left.items()):
         kinds[names[name][1], record["how"]] += 1
         if kinds[names[name][1], record["how"]] > AT_MOST:
@@ -121,7 +119,7 @@ def test_each_dicom_file_is_sound_and_holds_the_scrubbed_stream(
             command.append(str(clinic.root / "scrubbed" / source))  # byte for byte
             same += 1
         commands.append(command)
-    assert len(commands) >= 40
+    assert {kind for kind, _ in kinds} >= {"image/jpeg", "image/png", "image/webp", "image/heic"}
     assert same >= min(AT_MOST, 30)
     assert _all_pass(commands) == []
 
