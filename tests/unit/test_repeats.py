@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medsnap.formats.sniff import sniff
 from medsnap.model.likeness import BITS, distance, transposed, written
 from medsnap.model.photo import MediaType
 from medsnap.model.repeat import Sameness, Shot
@@ -194,3 +196,27 @@ def test_distances(one: int, other: int) -> None:
     assert distance(a, written(transposed(one))) == 0
     assert (distance(a, b) or 0) <= (one ^ other).bit_count()
     assert distance(a, "d2" + b[2:]) is None
+
+
+_COPIES = (  # of the corpus: one picture in several codings
+    ("dirty.jpg", "dirty.heic"), ("dirty.png", "dirty.avif"), ("Reagan.tiff", "Reagan.jpg"),
+    ("paris_icc_exif_xmp.png", "paris_icc_exif_xmp.avif"), ("portrait_3.jpg", "portrait_8.jpg"),
+)  # fmt: skip
+
+
+def test_on_real_photos_copies_lie_within_the_bounds_and_others_far_outside(corpus: Path) -> None:
+    known: dict[str, str] = {}
+    for path in sorted((corpus / "photos").iterdir()):
+        copied = any(path.name in pair for pair in _COPIES)
+        if (
+            path.suffix.lower() in (".jpg", ".png", ".webp", ".heic") and path.stat().st_size < 150_000
+        ) or copied:
+            data = path.read_bytes()
+            found = of(data, sniff(data))
+            if found is not None:
+                known[path.name] = found
+    assert len(known) > 30
+    for one, other in _COPIES:
+        assert (distance(known[one], known[other]) or 0) <= 16, (one, other)
+    apart = sorted(distance(known[a], known[b]) or 0 for a in known for b in known if a < b)
+    assert not [d for d in apart if 16 < d <= LIKE + 20], "between copies and other pictures lies nothing"
