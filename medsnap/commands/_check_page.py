@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from medsnap.commands import _glass
 from medsnap.commands._shared import Io, Result
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from medsnap.vault.sample import Sample
 
 
+BACK: Final = "has come back"  # such a problem says by itself what to do
+
+
 @dataclass(slots=True, kw_only=True)
 class Found:
     """All that a check found out; `by` says who vouches for the directory's root."""
@@ -33,6 +36,7 @@ class Found:
     plan: Plan | None = None
     glass: Glass | None = None  # a break-glass that has not ended
     opened: Opened | None = None
+    copy: bool = False  # nobody ever appended to this log here
 
     @property
     def problems(self) -> list[Problem]:
@@ -64,7 +68,7 @@ def result(io: Io, found: Found, share: Sample | None) -> Result:
     if report.waiting:
         page.append(Line(f"{report.waiting} objects wait for the next ingest run to commit them.", Tone.WARN))
     page += _glass.lines(found.glass)
-    page += _moved(io, plan) + _named(problems, report.strays, plan)
+    page += _moved(io, plan) + _named(problems, report.strays, plan, copy=found.copy)
     data = {
         "ok": good,
         **counts,
@@ -109,16 +113,20 @@ def _moved(io: Io, plan: Plan | None) -> list[Block]:
     return page
 
 
-def _named(problems: list[Problem], strays: Collection[str], plan: Plan | None) -> list[Block]:
+def _named(problems: list[Problem], strays: Collection[str], plan: Plan | None, *, copy: bool) -> list[Block]:
     if not problems:
         return []
     rows = tuple((p.where, p.what) for p in problems)
     page: list[Block] = [Table(columns=("where", "what"), rows=rows, wide="what")]
     if plan is None:
         page.append(Line("Nothing was changed."))
+    if copy:
+        told = "This is a copy: medsnap vault copy goes on where it was cut off, with --reread it mends, too."
+        page.append(Line(told))
+        return page
     if plan is None and any(p.where in strays for p in problems):
         page.append(Line("medsnap vault check --repair puts aside what belongs to nothing."))
-    if any(p.where not in strays for p in problems):
+    if any(p.where not in strays and BACK not in p.what for p in problems):
         told = (
             "Put what is broken or missing back from a copy of the vault; medsnap audit ls says who did what."
         )

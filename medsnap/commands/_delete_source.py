@@ -173,6 +173,12 @@ def begin(wish: Wish, host: Host, order: Callable[[], Sequence[Sha256]]) -> Dele
 def _check_copy(host: Host, second: Path) -> None:
     from medsnap.vault import directory
 
+    if not (second / directory.FILE).exists():
+        raise InputMissing(
+            "there is no second copy of the vault here",
+            where=str(second),
+            hint="is the disk in its place? medsnap vault copy makes one",
+        )
     copied = directory.load(second).directory
     same = second.resolve() == host.vault.resolve() or second.samefile(host.vault)
     if same or copied.vault != host.directory.vault or copied.root != host.directory.root:

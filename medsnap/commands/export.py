@@ -277,7 +277,10 @@ class _Run:
         )
         own = session.directory.writer(Signer.parse_private(session.keys.signer).vkey)
         if own is None or VERB_FOR[RECEIPT] not in own.verbs:
-            raise KeyRefused("the vault's directory does not let this key export photos")
+            raise KeyRefused(
+                "the vault's directory does not let this key export photos",
+                hint="the keeper of the root key gives the verb: medsnap vault member add … --verb receipt",
+            )
         return writer
 
     def _identifiers(self, leaving: Sequence[_Leaving]) -> dict[ObjectId, Identifiers]:

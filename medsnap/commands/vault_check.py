@@ -154,6 +154,7 @@ def _held(target: _Target, *, for_good: bool) -> Iterator[None]:
 
 
 def _look(target: _Target, share: Sample | None) -> Found:
+    from medsnap.commands._noted import is_copy
     from medsnap.vault import check as checking
     from medsnap.vault import directory
 
@@ -171,7 +172,14 @@ def _look(target: _Target, share: Sample | None) -> Found:
         report.whole = False  # what the log would have named is not known
     for fault in _kept_signatures.problems(target.vault):
         report.add(fault.where, fault.what)
-    return Found(report=report, log=log, waiting=waiting, by=target.by, pinned=target.pin is not None)
+    return Found(
+        report=report,
+        log=log,
+        waiting=waiting,
+        by=target.by,
+        pinned=target.pin is not None,
+        copy=is_copy(target.vault),
+    )
 
 
 def _compare(target: _Target, found: Found, ledger: Path) -> None:

@@ -89,3 +89,12 @@ def test_a_dash_is_no_file(made: Shell, monkeypatch: pytest.MonkeyPatch) -> None
         code, _, err = made(*words)
         assert code == 2 and "'-' is no file" in err, words
     assert not (made.home / "-").exists()
+
+
+def test_a_copy_that_was_cut_off_is_sent_to_vault_copy_and_not_to_repair(made: Shell) -> None:
+    _ingest(made, (b"photo", "general"))
+    copy = made.home / "copy"
+    assert made("vault", "copy", copy)[0] == 0
+    (copy / "log" / "checkpoint").unlink()
+    code, out, _ = made("vault", "check", "--vault", copy)
+    assert code == 4 and "medsnap vault copy goes on" in " ".join(out.split()) and "--repair" not in out
