@@ -74,13 +74,35 @@ def with_waivers(
     return replace(policy, waivers=tuple(counted)) if counted else policy
 
 
-def ahead(io: Io, rules: Rules, file: Path) -> Rules:
+def ahead(io: Io, rules: Rules, file: Path, vault: Path | None = None) -> Rules:
     """Count the waivers beside the policy in a look ahead (scan, classify, a dry run), as ingest will.
 
-    Which of them are signed for a vault only that vault can say, so all count, as for an unsigned policy.
+    Where this machine is set to a vault, its pinned keyring says which are signed; else all count, as for
+    an unsigned policy. Errors of a vault that was named are raised; one that is only set may be away.
     """
-    policy = with_waivers(io, rules.policy, file, directory=None, ring=None, signatures=lambda _: ())
+    from medsnap.commands._in_force import signatures
+
+    directory, ring = None, None
+    try:
+        directory, ring = _keyring(io, vault)
+    except MedsnapError:
+        if vault is not None:
+            raise
+    policy = with_waivers(
+        io, rules.policy, file, directory=directory, ring=ring, signatures=lambda path: signatures(path)[0]
+    )
     return replace(rules, policy=policy)
+
+
+def _keyring(io: Io, vault: Path | None) -> tuple[Directory | None, Ring | None]:
+    from medsnap.commands._directory import seen_directory
+    from medsnap.commands._in_force import pinned_ring
+
+    place = vault if vault is not None else io.settings.path("vault")
+    if place is None:
+        return None, None
+    directory, _ = seen_directory(io, place)
+    return directory, pinned_ring(place, directory)
 
 
 def _missing(

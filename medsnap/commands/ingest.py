@@ -108,7 +108,7 @@ def ingest(
             advance()
 
         if io.dry_run:
-            given = _waivers.ahead(io, given, _photos.policy_path(io, policy))
+            given = _waivers.ahead(io, given, _photos.policy_path(io, policy), vault)
             summary = _rehearse(dump, workers, given, tell)
         else:
             place = io.need(vault, "vault", "--vault")

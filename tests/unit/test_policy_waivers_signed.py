@@ -31,16 +31,17 @@ def waiver(board: Board, until: str = "", *, rule: str = "vocabulary.body_site")
     (board.folder / "waivers" / "W-1.yaml").write_text(text, "utf-8")
 
 
-def reasons(board: Board) -> tuple[set[str], list[str]]:
-    """Ingest; the paths of the newest photo's reasons, and the warnings."""
+def reasons(board: Board, *, ahead: bool = False) -> tuple[set[str], list[str]]:
+    """Ingest, or look ahead; the paths of the newest photo's reasons, and the warnings."""
     import json
 
+    own = () if ahead else ("--key-file", board.folder / "owner.key")
     answer = board.call(
-        "ingest", board.folder / "dump", "--policy", board.folder / "hospital.yaml", "--no-detect",
-        "--asset", "DESK-1", "--key-file", board.folder / "owner.key", "--format", "ndjson", "--quiet",
+        "scan" if ahead else "ingest", board.folder / "dump", "--policy", board.folder / "hospital.yaml",
+        "--no-detect", "--asset", "DESK-1", *own, "--format", "ndjson", "--quiet", code=int(ahead),
     )  # fmt: skip
     lines = [json.loads(line) for line in answer.splitlines()]
-    decided = next(line["decision"] for line in lines if line.get("object") and not line["already"])
+    decided = [line["decision"] for line in lines if line.get("decision") and not line.get("already")][-1]
     return {v["path"] for v in decided["votes"]}, [str(x.get("message")) for x in lines if "message" in x]
 
 
@@ -77,10 +78,14 @@ def test_where_a_keyring_is_pinned_its_seats_must_have_signed(board: Board) -> N
     paths, warnings = reasons(board)
     assert "vocabulary.body_site" in paths
     assert any("signatures are missing: clinical (0 of 2), it (0 of 1)" in w for w in warnings), warnings
+    paths, warnings = reasons(board, ahead=True)
+    assert "vocabulary.body_site" in paths
+    assert any("signatures are missing: clinical (0 of 2), it (0 of 1)" in w for w in warnings), warnings
 
     file = board.folder / "waivers" / "W-1.yaml"
     board.sign(file, people={"clinical": ("a.osei", "r.lind"), "it": ("j.roy",)})
     photo(board, 20)
+    assert PREFIX + "W-1" in reasons(board, ahead=True)[0]
     paths, _ = reasons(board)
     assert PREFIX + "W-1" in paths
     assert "vocabulary.body_site" not in paths
