@@ -2,85 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medsnap.crypto import age
-from medsnap.crypto.note import Signer
-from medsnap.errors import KeyRefused, NotFound, Tampered, UsageError
-from medsnap.model.codec import canonical
+from medsnap.errors import KeyRefused, NotFound
 from medsnap.model.decision import Verb
-from medsnap.model.photo import MediaType, ObjectId, Sha256
-from medsnap.model.record import CompanionRow, DecisionRow, HoldRow, PhotoRow, ReleaseRow
-from medsnap.vault import check, commits, directory, erasure, erasures, holds, moving, objects, rings, trial
-from medsnap.vault.catalogue import Catalogue
-from medsnap.vault.directory import WriterVerb
+from medsnap.model.record import DecisionRow, HoldRow, ReleaseRow
+from medsnap.vault import (
+    copy,
+    copy_place,
+    directory,
+    erasure,
+    holds,
+    moving,
+    objects,
+    rings,
+    trial,
+)
 from medsnap.vault.entries import Filters
 from medsnap.vault.keys import Keys
-from medsnap.vault.moved_lines import Moving, Why
 
 from .conftest import NOW, Kit, digest
+from .moving_kit import MOVE, WHY, catalogue, live, move
 from .test_vault_erasure import clean, erase, ids, officer, receipt, write
-
-WHY = Why(at=NOW.isoformat(), by="owner", reason="a tattoo")
-MOVE = WriterVerb.MOVE
-
-
-def catalogue(kit: Kit, keys: Keys | None = None, folder: Path | None = None) -> Catalogue:
-    made = Catalogue(folder, random=os.urandom)
-    reader = kit.reader(keys)
-    made.refresh(reader)
-    assert reader.problems == []
-    return made
-
-
-def move(kit: Kit, *rows: PhotoRow, to: str = "intimate", keys: Keys | None = None) -> list[PhotoRow]:
-    """Move photos as the command does, and give their rows as they are now."""
-    before = catalogue(kit, keys)
-    reader = kit.reader(keys)
-    work = moving.Work(
-        vault=kit.vault,
-        directory=kit.host().directory,
-        reader=reader,
-        officer=officer(kit, keys, MOVE),
-        to=to,
-    )
-    wanted = [
-        Moving(
-            object=row.seal.object,
-            decision=replace(before.photo(row.seal.object).decision, compartment=to, verb=Verb.RESTRICT),
-            decided=before.decided(row.seal.object),
-        )
-        for row in rows
-    ]
-    with erasure.alone(kit.vault):
-        became = moving.move(work, wanted, WHY)
-    after = catalogue(kit, keys)
-    return [after.photo(became[row.seal.object]) for row in rows]
-
-
-def live(kit: Kit, still: bytes, clip: bytes) -> PhotoRow:
-    """Seal a photo with a clip beside it."""
-    with kit.writer() as writer:
-        row = kit.row(writer, still)
-        seal = writer.seal(
-            [clip], source=digest(clip), compartment="general", media=MediaType.MOV, length=len(clip)
-        )
-        beside = CompanionRow(kind="live", sha256=digest(clip), size=len(clip), seal=seal)
-        row = replace(row, companions=(beside,))
-        writer.add("general", row)
-        writer.commit()
-    return row
 
 
 def test_a_moved_photo_opens_in_its_new_group_and_is_not_in_the_old(kit: Kit, photos: list[bytes]) -> None:
     low, high = kit.member("low", "general"), kit.member("high", "intimate")
     rows = kit.ingest([(photo, "general") for photo in photos])
-    sizes = {p.stat().st_size for p in (kit.vault / "batches").iterdir()}
     [row] = move(kit, rows[1])
 
     assert row.seal.object != rows[1].seal.object
@@ -92,9 +44,44 @@ def test_a_moved_photo_opens_in_its_new_group_and_is_not_in_the_old(kit: Kit, ph
         with pytest.raises(NotFound):
             kit.reader(low).open(name)
     assert not objects.path_of(kit.vault, rows[1].seal.object).exists()
-    assert len({p.stat().st_size for p in (kit.vault / "batches").iterdir()} - sizes) <= 1
     assert len(clean(kit).ledger.moved) == 1
     assert list((kit.vault / "tmp").iterdir()) == []
+
+
+def test_the_storage_does_not_tell_which_batch_the_photo_went_into(kit: Kit, photos: list[bytes]) -> None:
+    """Whatever was in them before, the batches that a move writes for one commit are alike."""
+    rows = kit.ingest([(photo, "general") for photo in photos * 3])
+    kit.ingest([(photos[0], "intimate")])
+    moved = move(kit, *rows[:9])
+    move(kit, moved[0], to="identifiable")
+    for note in kit.reader().ledger.notes:
+        commits_of = {r.commit for r in note.erasure.replaced}
+        assert len(note.erasure.replaced) == 2 * len(commits_of)
+        paths = [kit.vault / "batches" / r.by for r in note.erasure.replaced]
+        assert len({path.stat().st_size for path in paths if path.exists()}) == 1
+    assert clean(kit).batches == 6
+
+
+def test_a_copy_keeps_the_old_object_while_the_new_one_is_lost(kit: Kit, photos: list[bytes]) -> None:
+    """The vault's new object is damaged: what the copy has of the photo is all there is."""
+    [row] = kit.ingest([(photos[3], "general")])
+    to, signed = kit.root / "copy", directory.load(kit.vault)
+
+    def copied() -> copy.CopyReport:
+        with copy_place.begun(kit.vault, to, signed):
+            return copy.copy(kit.vault, to, signed, logged=set(kit.log))
+
+    assert copied().problems == []
+    [moved] = move(kit, row)
+    path = objects.path_of(kit.vault, moved.seal.object)
+    kept = path.read_bytes()
+    path.write_bytes(kept[:-1] + b"?")
+    assert [p.where for p in copied().problems] == [f"objects/{path.name[:2]}/{path.name}"]
+    assert objects.path_of(to, row.seal.object).exists()
+    path.write_bytes(kept)
+    assert copied().problems == []
+    assert not objects.path_of(to, row.seal.object).exists()
+    assert objects.path_of(to, moved.seal.object).read_bytes() == kept
 
 
 def test_the_new_object_has_another_file_key(kit: Kit, photos: list[bytes]) -> None:
@@ -125,7 +112,8 @@ def test_clips_receipts_and_holds_go_along_and_decisions_are_kept_in_order(
     at = NOW.isoformat()
     first = HoldRow(id="h1", reason="court", at=at, object=row.seal.object)
     second = HoldRow(id="h2", reason="inquiry", at=at, object=row.seal.object)
-    write(kit, [("general", first), ("general", second), ("general", ReleaseRow(id="h1", reason="x", at=at))])
+    write(kit, [("general", first), ("general", second)])
+    write(kit, [("general", ReleaseRow(id="h1", reason="x", at=at))])
     high, low = kit.member("high", "intimate"), kit.member("low", "general")
 
     [moved] = move(kit, row)
@@ -243,220 +231,3 @@ def test_a_receipt_written_in_the_moment_of_the_move_goes_after_it(kit: Kit, pho
     assert len(catalogue(kit, low).receipts(rows[1].seal.object)) == 1
     assert rows[0].seal.object.encode() not in plain_of(kit, low)
     clean(kit)
-
-
-def test_what_a_stranger_wrote_of_the_photo_does_not_go_along(kit: Kit, photos: list[bytes]) -> None:
-    """Rows and receipts whose signer has no right, or that fit nothing, must not gain it by a move."""
-    rows = kit.ingest([(photos[0], "general"), (photos[1], "general")])
-    guest = kit.member("guest", "general", "intimate", verbs=("log",))
-    forged = {"event": "photo.add", "seal": {"object": rows[0].seal.object}, "moves": 5}
-    lines = [canonical(forged), canonical({"event": "hold", "id": "x", "object": rows[0].seal.object}),
-             canonical({"event": "photo.receipt", "receipt": {"object": rows[0].seal.object}}),
-             canonical({"event": "of-tomorrow", "object": rows[0].seal.object})]  # fmt: skip
-    signed = commits.write(
-        kit.vault, kit.host().directory, commits.Draft(lines={"general": lines}),
-        signer=Signer.parse_private(guest.signer or ""), random=os.urandom,
-    )  # fmt: skip
-    kit.log.append(signed.sha256)
-    before, reader = Catalogue(None, random=os.urandom), kit.reader()
-    before.refresh(reader)
-    wanted = Moving(
-        object=rows[0].seal.object, decision=replace(rows[0].decision, compartment="intimate"),
-        decided=before.decided(rows[0].seal.object),
-    )  # fmt: skip
-    work = moving.Work(
-        vault=kit.vault, directory=kit.host().directory, reader=reader, to="intimate",
-        officer=officer(kit, verb=MOVE),
-    )  # fmt: skip
-    with erasure.alone(kit.vault):
-        became = moving.move(work, [wanted], WHY)
-    new = became[rows[0].seal.object]
-    there = [e for c, e in lines_of(kit) if c == "intimate" and new in json.dumps(e)]
-    assert sorted(e["event"] for e in there) == ["of-tomorrow", "photo.add"]
-    assert kit.reader().open(new) == photos[0]
-
-
-def lines_of(kit: Kit) -> list[tuple[str, dict[str, object]]]:
-    reader = kit.reader()
-    return [
-        (name, event)
-        for signed in reader.commits()
-        for name, batch in reader.opened_batches(signed).items()
-        for event, _ in batch.lines
-    ]
-
-
-def test_a_row_that_names_another_photo_as_its_clip_is_not_moved(kit: Kit, photos: list[bytes]) -> None:
-    """A stolen host could write it: the other photo would vanish from its own row."""
-    with kit.writer() as writer:
-        one, two = (kit.row(writer, photo) for photo in photos[:2])
-        beside = CompanionRow(kind="live", sha256=digest(photos[1]), size=1, seal=two.seal)
-        writer.add("general", two)
-        writer._sealed[two.seal.object] = writer._objects[-1]
-        one = replace(one, companions=(beside,))
-        writer.add("general", one)
-        writer.commit()
-    before = kit.files()
-    with pytest.raises(Tampered, match="as its clip"):
-        move(kit, one)
-    untouched(kit, before)
-
-
-# ── what is refused ──────────────────────────────────────────────────────────────────────────
-
-
-def untouched(kit: Kit, before: dict[str, bytes]) -> None:
-    """The vault is as it was, but for what a run that was cut off leaves to the next one."""
-    with erasure.alone(kit.vault):
-        erasure.finish(kit.vault, kit.host().directory, officer(kit, verb=MOVE))
-    now = {k: v for k, v in kit.files().items() if not k.endswith("lock")}
-    assert now == {k: v for k, v in before.items() if not k.endswith("lock")}
-
-
-def test_without_right_or_key_nothing_is_moved(kit: Kit, photos: list[bytes]) -> None:
-    [row] = kit.ingest([(photos[1], "general")])
-    eraser = kit.member("eraser", "general", "intimate", verbs=("erase", "expire", "log"))
-    narrow = kit.member("narrow", "general", verbs=("move", "log"))
-    before = kit.files()
-    for keys in (eraser, narrow):
-        with pytest.raises(KeyRefused):
-            move(kit, row, keys=keys)
-    with pytest.raises(UsageError, match="already"):
-        move(kit, row, to="general")
-    untouched(kit, before)
-
-
-@pytest.mark.parametrize("how", ["flipped", "swapped", "cut", "gone"])
-def test_a_photo_that_is_not_what_its_row_says_stays(kit: Kit, photos: list[bytes], how: str) -> None:
-    one, two = kit.ingest([(photos[3], "general"), (photos[4], "general")])
-    path, other = (objects.path_of(kit.vault, r.seal.object) for r in (one, two))
-    data = path.read_bytes()
-    spoilt = {"flipped": data[:-1] + bytes([data[-1] ^ 1]), "swapped": other.read_bytes(), "cut": data[:-9]}
-    path.unlink()
-    if how in spoilt:
-        path.write_bytes(spoilt[how])
-    before = kit.files()
-    with pytest.raises(Tampered):
-        move(kit, one)
-    untouched(kit, before)
-    assert ids(kit) == sorted(r.seal.object for r in (one, two))
-
-
-def test_what_came_instead_must_lie_there_before_anything_goes(kit: Kit, photos: list[bytes]) -> None:
-    """A move cut off after its note: the new object is lost, so the old one is the only copy."""
-    [row] = kit.ingest([(photos[3], "general")])
-    before = catalogue(kit)
-    who = officer(kit, verb=MOVE)
-
-    class Stop(Exception):
-        pass
-
-    def stop(_note: object) -> None:
-        raise Stop
-
-    work = moving.Work(
-        vault=kit.vault, directory=kit.host().directory, reader=kit.reader(), to="intimate",
-        officer=replace(who, log=stop),
-    )  # fmt: skip
-    decision = replace(row.decision, compartment="intimate")
-    wanted = Moving(object=row.seal.object, decision=decision, decided=before.decided(row.seal.object))
-    with erasure.alone(kit.vault), pytest.raises(Stop):
-        moving.move(work, [wanted], WHY)
-    [new] = [p for p in (kit.vault / "objects").rglob("*") if p.is_file() and p.name != row.seal.object]
-    kept = new.read_bytes()
-    new.unlink()
-    with erasure.alone(kit.vault), pytest.raises(Tampered, match="nothing was removed"):
-        erasure.finish(kit.vault, kit.host().directory, who)
-    assert objects.path_of(kit.vault, row.seal.object).exists()
-    new.write_bytes(kept)
-    with erasure.alone(kit.vault):
-        erasure.finish(kit.vault, kit.host().directory, who)
-    assert not objects.path_of(kit.vault, row.seal.object).exists()
-    clean(kit)
-
-
-def note(kit: Kit, **changes: object) -> erasures.Erasure:
-    """A move's note that a person with the right signed, as it would be, but for something."""
-    named = kit.host().directory
-    said = erasures.Erasure(
-        erasure="a" * 26, vault=named.vault, directory=named.version, verb="move", objects=(),
-        replaced=(),
-    )  # fmt: skip
-    return replace(said, **changes)  # type: ignore[arg-type]
-
-
-def test_a_move_that_brings_less_than_it_takes_is_no_erasure(kit: Kit, photos: list[bytes]) -> None:
-    """The verb lets nobody make a photo vanish, and an erasure adds nothing."""
-    [row] = kit.ingest([(photos[1], "general")])
-    mover = kit.member("mover", "general", "intimate", verbs=("move", "log"))
-    who = officer(kit, mover, MOVE)
-    [signed] = kit.reader().commits()
-    takes = note(kit, objects=tuple(signed.commit.objects))
-    adds = erasures.Added(commit=signed.commit.commit, object=ObjectId("b" * 26), payload=Sha256("0" * 64),
-                          header=Sha256("0" * 64))  # fmt: skip
-    for said in (takes, replace(takes, verb="erase", added=(adds,)), replace(takes, verb="erase")):
-        writer = kit.host().directory.writer(who.signer.vkey)
-        assert writer is not None
-        made = erasures.write(kit.vault, said, who.signer, writer)
-        kit.log.append(made.sha256)
-        reader = kit.reader()
-        assert reader.ledger.gone == frozenset()
-        assert len(reader.problems) == 1
-        report = check.check(kit.vault, root_vkey=kit.directory.root, logged=kit.log)
-        assert [p.where for p in report.problems if p.where.startswith("erasures")]
-        (kit.vault / "erasures" / said.erasure).unlink()
-        kit.log.pop()
-    assert ids(kit) == [row.seal.object]
-
-
-def test_a_decision_out_of_the_group_that_it_left_counts_nowhere(kit: Kit, photos: list[bytes]) -> None:
-    [row] = kit.ingest([(photos[1], "general")])
-    [moved] = move(kit, row)
-    worse = replace(moved.decision, verb=Verb.REJECT)
-    write(kit, [("general", DecisionRow(object=moved.seal.object, decision=worse))])
-    made, reader = Catalogue(None, random=os.urandom), kit.reader()
-    made.refresh(reader)
-    assert made.photo(moved.seal.object).decision.verb is Verb.RESTRICT
-    assert len(reader.problems) == 1
-
-
-def test_only_who_opens_the_new_group_reads_what_became_of_it(kit: Kit, photos: list[bytes]) -> None:
-    [row] = kit.ingest([(photos[1], "general")])
-    low, high = kit.member("low", "general"), kit.member("high", "intimate")
-    [moved] = move(kit, row)
-    [signed] = kit.reader().ledger.notes
-    assert kit.reader(low).fate(signed) is None
-    fate = kit.reader(high).fate(signed)
-    assert fate is not None
-    assert (fate.to, fate.became, fate.reason) == (
-        "intimate",
-        {row.seal.object: moved.seal.object},
-        "a tattoo",
-    )
-    text = signed.note.decode()
-    assert "intimate" not in text
-    assert "tattoo" not in text
-    reader = kit.reader(high)
-    for sealed in ("AAAA", "no base64", signed.erasure.sealed[:-8]):
-        broken = replace(signed, erasure=replace(signed.erasure, sealed=sealed))
-        assert reader.fate(broken) is None
-    assert len(reader.problems) == 1
-
-
-def test_the_host_knows_it_again_and_seals_it_no_second_time(kit: Kit, photos: list[bytes]) -> None:
-    [row, other] = kit.ingest([(photos[1], "general"), (photos[2], "general")], dump="d")
-    move(kit, row)
-    erase(kit, other)
-    with kit.writer("d") as writer:
-        one, two = (writer.known(digest(photos[n])) for n in (1, 2))
-    assert one is not None
-    assert (one.moved, one.state, one.object) == (True, "done", row.seal.object)
-    assert two is not None
-    assert (two.moved, two.state) == (False, "erased")
-
-
-def test_a_vault_with_the_verb_requires_that_readers_know_it(kit: Kit) -> None:
-    assert directory.required_by(("log", "move")) == (directory.ERASURES, directory.MOVES)
-    assert directory.required_by(("log", "erase")) == (directory.ERASURES,)
-    assert directory.required_by(("log",)) == ()
-    assert directory.MOVES in kit.directory.requires
