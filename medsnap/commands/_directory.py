@@ -194,14 +194,14 @@ def seen_directory(io: Io, place: Path) -> tuple[Directory, str]:
     return signed.directory, ""
 
 
-def unconfirmed(found: tuple[Confirmation, ...]) -> list[Block]:
-    """Say which ingest hosts may still seal to the keys of before."""
+def unconfirmed(found: tuple[Confirmation, ...], may: str = "seal to the old keys") -> list[Block]:
+    """Say which ingest hosts may still do what they did before the change."""
     late = [c for c in found if not c.done]
     if not late:
         return []
     lines: list[Block] = [
         Line(
-            "These ingest hosts may seal to the old keys until they write under the new directory:",
+            f"These ingest hosts may {may} until they write under the new directory:",
             Tone.WARN,
         )
     ]

@@ -86,7 +86,8 @@ def renew(
             Line("Photos sealed before still open with two of the old sheets, for whoever copied the vault.")
         )
     page += _new_root(by.directory, after)
-    page += unconfirmed(confirmations(by.vault, after))
+    hosts = confirmations(by.vault, after)
+    page += unconfirmed(hosts) if new.identities else unconfirmed(hosts, "trust the old root alone")
     files = [str(sheet_file(folder, sheet, form)) for sheet in made]
     return Result(page=tuple(page), data=_data(after, files, kinds))
 
@@ -105,8 +106,10 @@ def _new_root(before: Directory, after: Directory) -> list[Block]:
             " and each member look in soon. A new machine has to be given the new fingerprint.",
             Tone.WARN,
         ),
-        Line("In a key file kept for a new machine replace the line medsnap-root:"),
-        Line(f"# medsnap-root: {after.root}"),
+        Line(
+            "In a key file kept for a new machine put the new public key behind '# medsnap-root:'; it is the"
+        ),
+        Line("value of \"root\" in the file 'directory' of the vault."),
     ]
 
 
@@ -120,6 +123,7 @@ def _data(after: Directory, files: list[str], kinds: tuple[str, ...]) -> dict[st
         "closed": list(after.closed),
         "directory": after.version,
         "root": fingerprint(after.root),
+        "root_vkey": after.root,
     }
 
 
