@@ -13,7 +13,7 @@ from medsnap.commands import _in_force, _signing
 from medsnap.commands._directory import keeper, remember
 from medsnap.commands._lists import in_office
 from medsnap.commands._shared import Io, Result, command
-from medsnap.commands._vault import VaultOption
+from medsnap.commands._vault import KeyOption, VaultOption
 from medsnap.errors import CannotCreate, KeyRefused, PolicyError, UsageError
 from medsnap.report.page import Facts, Line, Tone
 
@@ -120,6 +120,7 @@ def pin(
         ),
     ],
     vault: VaultOption = None,
+    key_file: KeyOption = None,
 ) -> Result:
     """Let a vault go by a root policy and a keyring: from then on only signed policies are in force.
 
@@ -133,7 +134,7 @@ def pin(
     from medsnap.policy.loading import read_text
     from medsnap.vault import governing
 
-    by = keeper(io, vault, root_key, None)
+    by = keeper(io, vault, root_key, key_file)
     with by.refusals(io, "policy-pin"):
         loaded, ring = _agreed(io, by.vault, by.directory, policy, file)
         details = (("policy", loaded.ref.policy), ("keyring", ring.digest))

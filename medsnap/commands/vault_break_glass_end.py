@@ -45,8 +45,9 @@ def end(
         page = (Line("No break-glass waits for its end.", Tone.GOOD),)
         return Result(page=page, data=data | {"directory": by.directory.version})
     details = (("compartments", " ".join(g for g in groups if g)), ("custodians", " ".join(gone)))
-    authority = by.authority(io, "break-glass-end", details, quiet=True)
-    after = membership.end_dues(by.vault, by.directory, authority, keep=keep_custodian)
+    with by.refusals(io, "break-glass-end", details):
+        authority = by.authority(io, "break-glass-end", details, quiet=True)
+        after = membership.end_dues(by.vault, by.directory, authority, keep=keep_custodian)
     remember(io, by, after)
     lines: list[Block] = [Line(f"The break-glass is ended (directory version {after.version}).", Tone.GOOD)]
     lines += [Line(f"  {g}: epoch {after.compartment(g).epoch} begins.") for g in groups if g]

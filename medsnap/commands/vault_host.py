@@ -87,9 +87,10 @@ def add(
 
     by = keeper(io, vault, root_key_file, key_file)
     verifier = _vkey(vkey, f"{by.directory.vault}/{name}")
-    after = membership.add_host(
-        by.vault, by.directory, name, verifier.vkey, by.authority(io, "host-add", (("host", name),))
-    )
+    details = (("host", name),)
+    with by.refusals(io, "host-add", details):
+        authority = by.authority(io, "host-add", details)
+        after = membership.add_host(by.vault, by.directory, name, verifier.vkey, authority)
     remember(io, by, after)
     print_ = fingerprint(verifier.vkey)
     page = (

@@ -62,15 +62,17 @@ def renew(
     by = keeper(io, vault, root_key_file, key_file)
     new = renewal.prepare(by.directory, sets or (), compartment_never or (), io.random)
     kinds = new.secrets.kinds
-    authority = by.authority(io, "recovery-renew", (("sets", " ".join(kinds)),))
-    made = _write(io, folder, by, new, form)
-    try:
-        after = renewal.renew(by.vault, by.directory, new, authority)
-    except BaseException:
-        for sheet in made:  # these secrets never came into force
-            with contextlib.suppress(OSError):
-                sheet_file(folder, sheet, form).unlink()
-        raise
+    details = (("sets", " ".join(kinds)),)
+    with by.refusals(io, "recovery-renew", details):
+        authority = by.authority(io, "recovery-renew", details)
+        made = _write(io, folder, by, new, form)
+        try:
+            after = renewal.renew(by.vault, by.directory, new, authority)
+        except BaseException:
+            for sheet in made:  # these secrets never came into force
+                with contextlib.suppress(OSError):
+                    sheet_file(folder, sheet, form).unlink()
+            raise
     remember(io, by, after)
     page: list[Block] = [
         Line(f"The new sheets are in force (directory {after.version}); burn the old ones.", Tone.GOOD),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any
 
 import pytest
 
+from medsnap.crypto.note import generate
 from medsnap.vault.check import check
 from medsnap.vault.ids import random_id
+from medsnap.vault.keys import load_file, render, save_file
 
 from .test_vault_commands import Shell, _state, shell
 from .test_vault_members_commands import _add, _ingest, made
@@ -111,3 +114,27 @@ def test_every_byte_of_a_proof_is_judged_and_named(made: Shell) -> None:
     proof.write_bytes(data)
     proof.rename(proof.with_name(random_id(os.urandom)))
     assert not check(made.vault).good
+
+
+def test_a_key_that_is_not_the_root_is_refused_and_told(made: Shell) -> None:
+    """Somebody with a root key of before, or of another vault, tries each change of the directory."""
+    sheet = load_file(made.home / "rec.key")
+    other = generate(f"{sheet.vault}/root", os.urandom).private()
+    wrong = made.home / "wrong.key"
+    save_file(wrong, render(dataclasses.replace(sheet, root_key=other), "x"), random=os.urandom)
+    key = made.home / "h.vkey"
+    key.write_text(generate(f"{sheet.vault}/ingest-2", os.urandom).vkey)
+    changes = {
+        "host-add": ("host", "add", "ingest-2", "--vkey", key),
+        "recovery-renew": ("recovery", "renew", "--set", "recovery", "-o", made.home / "sheets"),
+        "rotate": ("rotate", "general"),
+        "member-change": ("member", "change", "owner", "--role", "r"),
+    }
+    for change, words in changes.items():
+        code, _, err = made("vault", *words, "--root-key-file", wrong, "--key-file", made.key)
+        assert code == 77 and "not the root key of this vault" in err, change
+        [entry] = _last(made)
+        assert (entry["action"], entry["actor"], entry["outcome"], entry["details"]["change"]) == (
+            "directory", "owner", "vault.key-refused", change,
+        )  # fmt: skip
+    assert list((made.home / "sheets").iterdir()) == []
