@@ -45,7 +45,8 @@ def test_a_record_that_was_read_and_one_that_was_refused(made: Shell) -> None:
         ("show", "vault.not-found", [absent]),
         ("show", "vault.not-found", []),
     ], "what was typed is written where it is an id: it could be a name"
-    _code, out, _ = made("audit", "report", "--member", "nurse", "--key-file", made.key)
+    code, out, err = made("audit", "report", "--member", "nurse", "--key-file", made.key)
+    assert code == 0, err
     assert "read the record" in " ".join(out.split())
 
 
