@@ -10,12 +10,11 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-from medsnap.errors import IoFailed, Locked, Tampered, Unsupported, UsageError
-from medsnap.model.codec import CodecError, from_json
+from medsnap.errors import IoFailed, Locked, Tampered
+from medsnap.model.codec import from_json
 from medsnap.model.consent import Consent
 from medsnap.model.decision import Decision
 from medsnap.model.photo import ObjectId
@@ -23,23 +22,23 @@ from medsnap.model.receipt import Receipt
 from medsnap.model.record import RECEIPT, PhotoRow, ReceiptRow
 from medsnap.model.repeat import Repeat
 from medsnap.model.study import Patient, Study, Visit
+from medsnap.vault import catalogue_faults, consents, decisions, holds
 from medsnap.vault import catalogue_kin as kin
+from medsnap.vault import catalogue_rows as single
 from medsnap.vault import catalogue_search as searching
 from medsnap.vault import catalogue_sights as sights
-from medsnap.vault import consents, decisions, holds
 from medsnap.vault.catalogue_intake import COUNTS, SEGMENT, Intake, whole
 from medsnap.vault.catalogue_kin import Only
+from medsnap.vault.catalogue_seen import LOG, remember, seen_in
 from medsnap.vault.catalogue_store import Store, building, in_memory, stored
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.directory import WriterVerb
 from medsnap.vault.entries import Entry, Filters
-from medsnap.vault.ids import Random, is_prefix
-from medsnap.vault.reader import Reader, not_found
+from medsnap.vault.ids import Random
+from medsnap.vault.reader import Reader
 
 LAYOUT: Final = 5  # of the cells; another one is another key, so older files are made anew
 _BROKEN: Final = (sqlite3.Error, Tampered, UnicodeError)  # what SQLite makes of a damaged file
-LOG: Final = "log"  # what is remembered of it
-_WORTH: Final = 256  # entries of the log that are rather read again than remembered
 T = TypeVar("T")
 
 
@@ -88,7 +87,7 @@ class Catalogue:
 
         Who broke the log must not have chosen an order that lasts.
         """
-        if _seen(self._store):
+        if seen_in(self._store):
             return 0
         self.close()
         self._held = in_memory(self._secret, self._random)
@@ -124,7 +123,7 @@ class Catalogue:
 
     def _take_new(self, store: Store, reader: Reader) -> int:
         taken = 0
-        seen = _seen(store)
+        seen = seen_in(store)
         fresh = iter(reader.commits(seen))
         signed = next(fresh, None)
         marks = any(n.erasure.erasure not in seen for n in reader.ledger.notes)
@@ -140,7 +139,7 @@ class Catalogue:
                     _take_notes(intake, reader)
                 if intake.changed:
                     intake.flush()
-        _remember(store, reader)
+        remember(store, reader)
         store.publish()
         return taken
 
@@ -163,6 +162,14 @@ class Catalogue:
                 raise
             self.rebuild(self._reader)
             return question(self._store)
+
+    def prove(self) -> None:
+        """Raise Tampered when the file hides something that it holds; `rebuild` makes it anew then."""
+        try:
+            catalogue_faults.prove(self._store)
+        except _BROKEN as damage:
+            _not_ours(damage)
+            raise Tampered("the file of your catalogue was changed") from damage
 
     def count(self) -> int:
         """Say how many photos the caller may know of."""
@@ -200,8 +207,8 @@ class Catalogue:
 
         def found(store: Store) -> tuple[Repeat, ...]:
             known = [Filters(roles=bound) for bound in roles]
-            named = _named(store, object_id)
-            number, entry, _, _ = _only([f for f in named if all(k.admit(f[1]) for k in known)])
+            named = single.named(store, object_id)
+            number, entry, _, _ = single.only([f for f in named if all(k.admit(f[1]) for k in known)])
             return kin.repeats(store, number, entry, known, by_picture=True)
 
         return self._ask(found)
@@ -217,13 +224,13 @@ class Catalogue:
         def rows(store: Store) -> list[PhotoRow]:
             found = [p for p in searching.everything(store) if wanted.admit(p[1])]
             found.sort(key=lambda p: (p[1].at, p[1].object))
-            return [_photo(store, p) for p in found]
+            return [single.photo_row(store, p) for p in found]
 
         return self._ask(rows)
 
     def find(self, object_id: str) -> Entry:
         """Return what lists show of one photo, by its id or a beginning of it. Errors as `photo`."""
-        return self._ask(lambda store: _only(_named(store, object_id))[1])
+        return self._ask(lambda store: single.only(single.named(store, object_id))[1])
 
     def photo(self, object_id: str, *roles: frozenset[str] | None) -> PhotoRow:
         """Return one photo's row by its id, or by a beginning of it that only one of ours has.
@@ -234,8 +241,10 @@ class Catalogue:
 
         def row(store: Store) -> PhotoRow:
             wanted = [Filters(roles=bound) for bound in roles]
-            named = _named(store, object_id)
-            return _photo(store, _only([f for f in named if all(w.admit(f[1]) for w in wanted)]))
+            named = single.named(store, object_id)
+            return single.photo_row(
+                store, single.only([f for f in named if all(w.admit(f[1]) for w in wanted)])
+            )
 
         return self._ask(row)
 
@@ -265,7 +274,7 @@ class Catalogue:
         """Return all decisions of a photo of the caller's, in order: that of its sealing first."""
 
         def found(store: Store) -> tuple[Decision, ...]:
-            for _, entry, block, slot in _named(store, object_id):
+            for _, entry, block, slot in single.named(store, object_id):
                 row = json.loads(whole(store, block, slot))
                 return decisions.of_photo(row, decisions.beside(store, entry.object))
             return ()
@@ -314,14 +323,6 @@ def _take_lines(intake: Intake, reader: Reader, signed: SignedCommit) -> None:
             reader.note("a batch", problem)
 
 
-def _remember(store: Store, reader: Reader) -> None:
-    """Keep how far the log was met, where that saves reading it again."""
-    now = reader.account()
-    if now is not None and (now.accounted < len(now.commits) or now.fresh >= _WORTH):
-        with store.transaction():
-            store.write_head(LOG, now.memory)
-
-
 def _take_notes(intake: Intake, reader: Reader) -> None:
     """Mark erasures as seen; of moves, take in what came into our groups' batches of commits seen before."""
     for note in (n.erasure for n in reader.ledger.notes if not intake.has_seen(n.erasure.erasure)):
@@ -339,53 +340,11 @@ def _holds_erased(store: Store, reader: Reader) -> bool:
     """Say whether the file still has a photo that was erased since we last looked."""
     if not reader.ledger.notes:
         return False
-    seen = _seen(store)
+    seen = seen_in(store)
     fresh = (n.erasure for n in reader.ledger.notes if n.erasure.erasure not in seen)
     tags = (store.name_tag(o.object) for erasure in fresh for o in erasure.objects)
     query = "SELECT 1 FROM name WHERE tag = ?"
     return any(store.db.execute(query, (tag,)).fetchone() for tag in tags)
-
-
-Found = tuple[int, Entry, int, int]
-
-
-def _named(store: Store, text: str) -> list[Found]:
-    found = list(searching.named(store, text)) if is_prefix(text) else []
-    if not found:
-        raise not_found()
-    return found
-
-
-def _only(found: list[T]) -> T:
-    if not found:
-        raise not_found()
-    if len(found) > 1:
-        raise UsageError("several of your photos begin so", hint="give more of the id: vault ls shows it")
-    return found[0]
-
-
-def _photo(store: Store, found: Found) -> PhotoRow:
-    _, entry, block, slot = found
-    try:
-        row = from_json(PhotoRow, json.loads(whole(store, block, slot)))
-        decided = decisions.newest(decisions.beside(store, entry.object))
-    except CodecError as misfit:
-        raise Unsupported(
-            f"the row of a photo cannot be read by this medsnap ({misfit.where})", hint="update medsnap"
-        ) from misfit
-    if row.seal.object != entry.object:
-        raise Tampered("a row stands at another photo's place")
-    return row if decided is None else replace(row, decision=decided)
-
-
-def _seen(store: Store) -> set[str]:
-    """Return the commits taken in. Raises Tampered for one that we did not write: it would hide photos."""
-    found = set()
-    for commit, mark in store.db.execute("SELECT id, mark FROM seen"):
-        if mark != store.tag("seen", str(commit)):
-            raise Tampered("a commit is marked that was never taken in")
-        found.add(str(commit))
-    return found
 
 
 @contextlib.contextmanager
