@@ -113,7 +113,7 @@ def _tables(found: Access, width: int) -> list[Table]:
                 str(s.index),
                 _time(s.at),
                 s.who,
-                _VERBS.get(s.action, str(s.action)),
+                _done(s),
                 s.outcome,
                 _photo(s, width),
             )
@@ -138,9 +138,17 @@ def _tables(found: Access, width: int) -> list[Table]:
             for x in found.left
         ),
         wide="photo",
-        empty="nothing, as far as your key opens",
+        empty="nothing, as far as your key opens"
+        if found.receipts
+        else "not known: what went with the night's run stands in the locked groups, and your key opens none",
     )
     return [seen, could, left]
+
+
+def _done(sight: Sight) -> str:
+    if sight.action is Action.BREAK_GLASS and sight.outcome != "success":
+        return "may not break the glass"
+    return _VERBS.get(sight.action, str(sight.action))
 
 
 def _photo(sight: Sight, width: int) -> str:

@@ -114,7 +114,8 @@ def add(
         ),
         Line("Compare the fingerprint with him: only then is it his key, and nobody else's."),
     ]
-    page += [Line(text, Tone.WARN) for text in _member_page.lacking(new.vkey, new.verbs, new.roles)]
+    opens = new.roles or () if groups else ("an auditor needs no role",)
+    page += [Line(text, Tone.WARN) for text in _member_page.lacking(new.vkey, new.verbs, opens)]
     hosts = confirmations(by.vault, after)
     return Result(
         page=tuple(page),

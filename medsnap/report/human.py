@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from textwrap import fill
 from typing import IO, Final
 
@@ -107,13 +107,25 @@ def _stacked(block: Table, widths: dict[str, int], width: int) -> Group:
             clean(named[n]).rjust(w) if n in block.right else clean(named[n]).ljust(w)
             for n, w in widths.items()
         ]
-        lines.append(Text("  ".join(cells).rstrip(), style=style))
+        lines += [Text(line, style=style) for line in _packed(cells, width)]
         if named[block.wide]:
             folded = fill(
                 clean(named[block.wide]), min(72, width), initial_indent="    ", subsequent_indent="    "
             )
             lines.append(Text(folded, style=style))
     return Group(*lines)
+
+
+def _packed(cells: Sequence[str], width: int) -> Iterator[str]:
+    """Put cells on as few lines as they need; no cell is cut in two, lines below the first are indented."""
+    line = ""
+    for cell in cells:
+        longer = f"{line}  {cell}" if line else cell
+        if line and len(longer.rstrip()) > width:
+            yield line.rstrip()
+            longer = f"    {cell}"
+        line = longer
+    yield line.rstrip()
 
 
 @contextlib.contextmanager
