@@ -249,11 +249,17 @@ def _enter_late(io: Io, target: _Target, found: Found, key_file: Path | None) ->
 def _open(io: Io, target: _Target, share: Sample | None, key_file: Path | None, *, anew: bool) -> Opened:
     """Open photos with the caller's key; that it is done stands in the log before the first one."""
     from medsnap.vault.check_open import open_all
+    from medsnap.vault.reader import Problem
 
     details = (("sample", f"{share.percent:g}%"), ("seed", share.seed)) if share else ()
     with member(io, target.vault, key_file, anew=anew) as session:
         record(io, session, Action.CHECK, details=details)
         opened = open_all(session.reader, share)
+        try:
+            session.catalogue.prove()
+        except Tampered as changed:
+            opened.problems.append(Problem("your catalogue", f"{changed.message}; it was made anew"))
+            session.catalogue.rebuild(session.reader)
         if opened.failed:
             record(io, session, Action.CHECK, objects=tuple(opened.failed), outcome=Tampered.id)
         return opened

@@ -50,6 +50,11 @@ class Intake:
         }
 
     @property
+    def beside(self) -> int:
+        """How many events lie beside photos."""
+        return self._later
+
+    @property
     def changed(self) -> bool:
         """Say whether anything was taken in."""
         return bool(self._fresh) or self._state() != self._before

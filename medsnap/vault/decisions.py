@@ -71,6 +71,11 @@ def beside(store: Store, name: str) -> list[Later]:
     return found
 
 
+def name_at(store: Store, number: int) -> str:
+    """Return whose event stands under a number."""
+    return str(json.loads(store.read("later", number))["name"])
+
+
 def write(store: Store, name: str, later: Later) -> None:
     """Keep an event beside its photo."""
     kept = {"name": name, "compartment": later.compartment, "event": later.event, "taken": later.taken}
