@@ -201,7 +201,11 @@ def _intended(vault: Path, name: str) -> tuple[str, ...]:
 
 
 def finish(vault: Path, directory: Directory, officer: Officer) -> tuple[SignedErasure, ...]:
-    """Finish what was cut off after its note, undo what was cut off before; returns what was finished."""
+    """Finish what was cut off after its note, undo what was cut off before; returns what was finished.
+
+    Who has the storage can write such a beginning too: a note by a key without the right is not finished,
+    and nothing that was ever committed is undone. Raises KeyRefused, Tampered.
+    """
     done = []
     with io_errors(vault):
         for erasure, fresh in unfinished(vault).items():
@@ -209,17 +213,34 @@ def finish(vault: Path, directory: Directory, officer: Officer) -> tuple[SignedE
             path = vault / FOLDER / erasure
             if path.exists():
                 note = erasures.parse(read_limited(path, MAX_NOTE), directory, f"{FOLDER}/{erasure}")
+                if not erasures.had_right(note):
+                    raise KeyRefused("its signer may not remove photos", where=f"{FOLDER}/{erasure}")
                 _whole(vault, note)
                 if note.sha256 not in officer.logged():
                     officer.log(note)
                 apply(vault, erasures.of([note]))
                 done.append(note)
             else:
+                if not set(fresh).isdisjoint(_committed(vault, directory)):
+                    where = f"tmp/{erasure}{_INTENT}"
+                    raise Tampered("an erasure was about to write what was there before", where=where)
                 _undo(vault, fresh)
             remove(vault / "tmp" / f"{erasure}{_INTENT}")
         for half in (vault / "tmp").glob(f".*{_INTENT}.*.tmp"):
             remove(half)
     return tuple(done)
+
+
+def _committed(vault: Path, directory: Directory) -> Iterator[str]:
+    """Name what commits and notes speak of; raise where one cannot be read, for it may speak of anything."""
+    for name in names(vault / "commits"):
+        if is_id(name):
+            commit = commits.read(vault, name, directory).commit
+            yield from (o.object for o in commit.objects)
+            yield from (b.batch for b in commit.batches)
+    for note in erasures.read_any(vault, directory):
+        yield from (o.object for o in note.erasure.added)
+        yield from (r.by for r in note.erasure.replaced)
 
 
 def _undo(vault: Path, fresh: Sequence[str]) -> None:
