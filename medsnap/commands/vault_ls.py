@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from medsnap.vault.entries import Entry, Filters
     from medsnap.vault.session import Session
 
+PAGE = 5_000  # rows of a table: more of them nobody reads, and their widths need all of it in memory
+
 
 def _day(when: str) -> Any:
     return typer.Option(metavar="DAY", help=f"Only photos taken {when}: YYYY-MM-DD.")
@@ -59,7 +61,7 @@ def ls(
     waiting: Annotated[
         bool, typer.Option("--waiting", help="Only photos that wait for a person, each shot once.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="So many photos at most.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="So many photos at most (a table: 5000).")] = None,
 ) -> Result:
     """List the photos that you may know of; others do not exist for you.
 
@@ -103,9 +105,9 @@ def ls(
         wanted = dataclasses.replace(wanted, roles=session.roles)
         if io.format is Format.NDJSON:
             return _streamed(io, session, wanted, only, limit)
-        stop = None if limit is None else limit + 1
-        found = list(islice(session.catalogue.listed(wanted, only), stop))
-        records = [_entry(*one) for one in found[:limit]]
+        most = PAGE if limit is None and io.format is Format.HUMAN else limit
+        found = list(islice(session.catalogue.listed(wanted, only), None if most is None else most + 1))
+        records = [_entry(*one) for one in found[:most]]
         broken = bool(session.reader.problems)
         places = session.place
     for record in records:
@@ -125,7 +127,8 @@ def ls(
         f"{len(records)} photo{'' if len(records) == 1 else 's'}"
         + (f" in {', '.join(groups)}" if groups else "")
         + "".join(f"; {said}" for said in _counted(tallied))
-        + ("; there are more" if more else ""),
+        + ("; there are more" if more else "")
+        + (": --limit shows as many as you say, --format ndjson all" if more and limit is None else ""),
         Tone.QUIET,
     )
     return Result(

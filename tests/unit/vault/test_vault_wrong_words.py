@@ -98,3 +98,15 @@ def test_a_copy_that_was_cut_off_is_sent_to_vault_copy_and_not_to_repair(made: S
     (copy / "log" / "checkpoint").unlink()
     code, out, _ = made("vault", "check", "--vault", copy)
     assert code == 4 and "medsnap vault copy goes on" in " ".join(out.split()) and "--repair" not in out
+
+
+def test_a_table_ends_somewhere_and_says_so(
+    made: Shell, photos: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ingest(made, (photos[3], "general"), (photos[4], "intimate"))
+    monkeypatch.setattr("medsnap.commands.vault_ls.PAGE", 1)
+    words = ("vault", "ls", "--key-file", made.key)
+    out = " ".join(made(*words)[1].split())
+    assert "1 photo in" in out and "there are more: --limit shows as many" in out
+    assert "2 photos in" in made(*words, "--limit", "2")[1]
+    assert made.json(*words)["count"] == 2, "programs are given all of it"
