@@ -14,6 +14,7 @@ from medsnap.model.photo import CaptureFacts, MediaType, ObjectId, Sha256
 from medsnap.model.record import PhotoRow
 from medsnap.model.seal import Seal
 from medsnap.model.study import Description, Match, MatchState, Patient, Visit
+from tests.builders.jpeg import profile as profile
 
 NOW = datetime(2026, 3, 6, 8, 0, tzinfo=UTC)
 
@@ -100,13 +101,6 @@ def encode(image: Any, form: str, **options: Any) -> bytes:
 
 def jpeg(size: tuple[int, int] = (96, 64), mode: str = "RGB", **options: Any) -> bytes:
     return encode(picture(size, mode), "JPEG", **({"quality": 90} | options))
-
-
-def profile() -> bytes:
-    """An sRGB profile of class mntr, as phones embed."""
-    from PIL import ImageCms
-
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def stream(seed: int = 1) -> Callable[[int], bytes]:

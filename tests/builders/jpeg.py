@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from functools import cache
 from itertools import pairwise
 
@@ -79,10 +80,11 @@ def adobe_rgb(orientation: int | None = None) -> bytes:
 
 @cache
 def profile() -> bytes:
-    """A real sRGB profile."""
+    """A real sRGB profile, as phones embed; its day is always the same, or two calls could differ."""
     from PIL import ImageCms
 
-    return bytes(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    made = bytes(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    return made[:24] + struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + made[36:]
 
 
 def icc(content: bytes, sizes: tuple[int, ...] = ()) -> list[bytes]:
