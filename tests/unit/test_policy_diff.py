@@ -16,7 +16,6 @@ from medsnap.cli import root
 from medsnap.commands._main import run
 from medsnap.model.decision import OF_VISIT, Verb
 from medsnap.model.finding import State
-from medsnap.model.study import Match, MatchState, Patient, Visit
 from medsnap.policy import Policy
 from medsnap.policy.diff import Effect, changes
 from medsnap.policy.impact import Move, carried, effect, redecided
@@ -328,32 +327,6 @@ def test_a_study_keeps_its_word_when_a_photo_is_decided_again(
     gone = write(tmp_path, VERSION, ("whole_study: yes", "whole_study: no"))
     code, lines = call(capsys, "diff", old, gone, *access(vault))
     assert (code, lines[-1]["opens"]) == (1, 1)
-
-
-def _of(encounter: str | None, number: str = "0070042") -> Match:
-    patient = Patient(mrn=number, issuer="2.999.1.7")
-    return Match(state=MatchState.MATCHED, patient=patient, visit=Visit(encounter=encounter))
-
-
-def test_a_visit_follows_over_several_nights(
-    vault: Decided, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """M17: earlier and later photos of a child's injury follow; other visits and unknown ones do not."""
-    hurt, plain = ordinary(patient_age=9, description=described(reason="injury")), ordinary(patient_age=9)
-    [before] = vault.add([plain], match=_of("E-1"))
-    [cause] = vault.add([hurt], match=_of("E-1"))
-    [after] = vault.add([plain], match=_of("E-1"))
-    vault.add([plain], match=_of("E-2"))
-    vault.add([plain], match=_of("E-1", "0070063"))
-    vault.add([plain], match=_of(None))
-    code, lines = call(capsys, "apply", write(tmp_path), *access(vault), "-n")
-    *records, summary = lines
-    assert (code, summary["left"], summary["unchanged"]) == (3, 2, 4)
-    told = {(r["object"], r["after"], r["decided_by"]) for r in records if r["type"] == "photo"}
-    assert told == {(o, "restrict in safeguarding", "rules.child-injury") for o in (before, after)}
-    assert cause not in {r["object"] for r in records}
-    gone = write(tmp_path, ("whole_study: yes", "whole_study: no"))
-    assert call(capsys, "apply", gone, *access(vault), "-n")[1][-1]["left"] == 0
 
 
 @pytest.mark.parametrize("role", ["clinical-staff", "senior-illustration", "privacy-office"])
