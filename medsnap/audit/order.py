@@ -63,7 +63,8 @@ def read(log: Log, verifiers: Sequence[Verifier], before: Known) -> Known:
         return before
     if head.size < before.size:
         raise Tampered(
-            f"the log was put back: it has {head.size} entries, you have seen {before.size}",
+            f"the log was put back: it has {head.size} entries, you have seen {before.size}"
+            " (after a restore: medsnap vault reindex)",
             where=f"log/{CHECKPOINT}",
             hint=PUT_BACK,
         )
@@ -76,7 +77,9 @@ def read(log: Log, verifiers: Sequence[Verifier], before: Known) -> Known:
             named.append(commit)
     if roots.root() != head.root:
         raise Tampered(
-            "the log is not what its checkpoint signs, or does not begin as it did", where=f"log/{CHECKPOINT}"
+            "the log is not what its checkpoint signs, or does not begin as it did"
+            " (medsnap audit verify names the place)",
+            where=f"log/{CHECKPOINT}",
         )
     return Known(size=head.size, subtrees=roots.subtrees, commits=tuple(named))
 
