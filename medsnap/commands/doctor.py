@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform as system
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from medsnap import __released__, __version__
@@ -16,6 +16,7 @@ from medsnap.report.page import Block, Facts, Line, Table, Tone
 _PACKAGES = (
     "typer", "rich", "pillow", "pillow-heif", "piexif", "cryptography", "pyyaml", "keyring", "pydicom"
 )  # fmt: skip
+_SOON = timedelta(days=180)  # sheets have to be fetched from safes
 _EXTRAS = {
     "detect": ("onnxruntime", "opencv-python-headless", "rapidocr", "zxing-cpp", "numpy"),
     "dct": ("jpeglib",),
@@ -168,7 +169,10 @@ def _vault(io: Io) -> tuple[str, str]:
     if place is None:
         return "none set", "set MEDSNAP_VAULT, or give --vault"
     named = directory.load(place).directory
-    return f"{named.vault}, suite {named.suite}, {len(named.compartments)} locked groups", ""
+    left = datetime.fromisoformat(named.expires) - io.now
+    todo = "the keeper of the root key signs a new directory: medsnap vault recovery renew --set root"
+    state = f"{named.vault}, suite {named.suite}, {len(named.compartments)} locked groups"
+    return f"{state}, directory good until {named.expires[:10]}", todo if left < _SOON else ""
 
 
 def _host(io: Io) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from medsnap.commands._directory import RootKeyOption, keeper, remember, unconfi
 from medsnap.commands._recovery import FormOption, SheetForm, read_back, sheet_file, write_sheets
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption
+from medsnap.commands._vault_init import VALID_FOR
 from medsnap.errors import UsageError
 from medsnap.report.page import Block, Facts, Line, Tone
 
@@ -45,6 +46,7 @@ def renew(
     Each locked group of the set begins a new epoch, wrapped to the new sheets only. Photos sealed before
     still open with two old sheets for whoever copied the vault. It needs the root key and a key that opens
     these groups. `--set root` makes a new root key, which the old one signs for: hosts and members follow.
+    With it the directory is good for ten years more.
 
     Examples:
 
@@ -60,7 +62,8 @@ def renew(
     if not sets and not compartment_never:
         raise UsageError("nothing to renew was named", hint="give --set, or --compartment-never")
     by = keeper(io, vault, root_key_file, key_file)
-    new = renewal.prepare(by.directory, sets or (), compartment_never or (), io.random)
+    until = (io.now + VALID_FOR).isoformat(timespec="seconds")
+    new = renewal.prepare(by.directory, sets or (), compartment_never or (), io.random, expires=until)
     kinds = new.secrets.kinds
     details = (("sets", " ".join(kinds)),)
     with by.refusals(io, "recovery-renew", details):
@@ -101,7 +104,7 @@ def _new_root(before: Directory, after: Directory) -> list[Block]:
     if after.root == before.root:
         return []
     return [
-        Facts((("new root", fingerprint(after.root)),)),
+        Facts((("new root", fingerprint(after.root)), ("good until", after.expires[:10]))),
         Line("Hosts and members follow to it by themselves, for the old root has signed the change."),
         Line(
             "Who stole the old root key can still deceive those who have not: let each host take a photo in"
@@ -126,6 +129,7 @@ def _data(after: Directory, files: list[str], kinds: tuple[str, ...]) -> dict[st
         "directory": after.version,
         "root": fingerprint(after.root),
         "root_vkey": after.root,
+        "expires": after.expires,
     }
 
 

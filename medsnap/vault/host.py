@@ -51,7 +51,7 @@ class Host:
         if directory.expired(now):
             raise KeyRefused(
                 f"the directory expired on {directory.expires[:10]}",
-                hint="the keeper of the root key has to sign a new one",
+                hint="the keeper of the root key signs a new one: medsnap vault recovery renew --set root",
             )
         signer = _signer(folder, directory)
         if newer != pin:

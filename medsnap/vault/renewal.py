@@ -29,6 +29,7 @@ class Renewal:
     identities: tuple[tuple[str, str], ...]
     closed: tuple[str, ...]
     root: bytes = b""  # the seed of a new root key; empty: it stays
+    expires: str = ""  # RFC 3339: how long the directory is good then; "" leaves it
 
     @property
     def secrets(self) -> Recovered:
@@ -44,8 +45,13 @@ class Renewal:
         return f"Renewal({', '.join(self.secrets.kinds)})"
 
 
-def prepare(directory: Directory, sets: Sequence[str], closed: Sequence[str], random: Random) -> Renewal:
-    """Make new secrets, nothing else. `closed` are groups to be closed as well. Raises UsageError."""
+def prepare(
+    directory: Directory, sets: Sequence[str], closed: Sequence[str], random: Random, *, expires: str = ""
+) -> Renewal:
+    """Make new secrets, nothing else. `closed` are groups to be closed as well. Raises UsageError.
+
+    A new root's directory is good until `expires`, where that is given.
+    """
     if unknown := [name for name in sets if name not in SETS]:
         raise UsageError(f"there is no set '{unknown[0]}' to renew", hint=f"sets: {', '.join(SETS)}")
     names = [key.name for key in directory.compartments]
@@ -59,7 +65,9 @@ def prepare(directory: Directory, sets: Sequence[str], closed: Sequence[str], ra
         raise UsageError("no locked group is closed to break-glass", hint="name one: --compartment-never")
     kinds = [kind for kind in (GENERAL, CLOSED) if kind in wanted]
     made = tuple((kind, fresh_identity(random, directory.suite)) for kind in kinds)
-    return Renewal(identities=made, closed=shut, root=random(_SECRET) if ROOT in wanted else b"")
+    if ROOT not in wanted:
+        return Renewal(identities=made, closed=shut)
+    return Renewal(identities=made, closed=shut, root=random(_SECRET), expires=expires)
 
 
 def planned(directory: Directory, renewal: Renewal) -> Directory:
@@ -71,6 +79,7 @@ def planned(directory: Directory, renewal: Renewal) -> Directory:
     return dataclasses.replace(
         directory,
         root=root_of(renewal.root, directory.vault).vkey if renewal.root else directory.root,
+        expires=renewal.expires or directory.expires,
         recovery=new.get(GENERAL, directory.recovery),
         recovery_closed=new.get(CLOSED, directory.recovery_closed),
         closed=renewal.closed,

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from medsnap.vault.directory import Directory
 from medsnap.vault.recovery import ROOT, root_of
 from medsnap.vault.renewal import Renewal
 
-from .conftest import Kit
+from .conftest import NOW, Kit
 
 
 def _root(kit: Kit) -> Signer:
@@ -332,3 +333,16 @@ def test_a_copy_holds_the_history_and_refuses_a_fork(kit: Kit) -> None:
     with pytest.raises(KeyRefused):
         copy(other)
     assert (to / d.FILE).read_bytes() == before
+
+
+def test_a_new_root_gives_an_expired_directory_new_time_and_nothing_else_does(kit: Kit) -> None:
+    until = "2040-01-01T00:00:00+00:00"
+    now = kit.directory
+    stays = renewal.prepare(now, ("recovery",), (), os.urandom, expires=until)
+    assert renewal.planned(now, stays).expires == now.expires
+    new = renewal.prepare(now, (ROOT,), (), os.urandom, expires=until)
+    late = NOW + timedelta(days=500)
+    with pytest.raises(KeyRefused, match="expired"):
+        kit.host(late)
+    assert renewal.renew(kit.vault, now, new, _authority(kit)).expires == until
+    assert kit.host(late).directory.version == 2

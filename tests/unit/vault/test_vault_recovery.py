@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -332,6 +333,7 @@ def test_a_new_root_is_followed_and_the_old_one_s_sheets_sign_nothing(made: Shel
     now = _directory(made)
     new = fingerprint(now.root)
     assert new != old and now.version == 2
+    assert datetime.fromisoformat(now.expires) > datetime.now(UTC) + timedelta(days=3650)
     assert made("vault", "check")[0] == made("vault", "ls", "--key-file", made.key)[0] == 0
     code, _, err = made("vault", "recovery", "test", *paper(made, "root", 1, 2))
     assert code == 77 and "a set that was replaced" in err
