@@ -14,8 +14,9 @@ from medsnap.model.photo import CaptureFacts, MediaType, ObjectId, Sha256
 from medsnap.model.record import PhotoRow
 from medsnap.model.seal import Seal
 from medsnap.model.study import Description, Match, MatchState, Patient, Visit
-from tests.builders.jpeg import profile as profile
+from tests.builders import jpeg as coded
 
+profile = coded.profile
 NOW = datetime(2026, 3, 6, 8, 0, tzinfo=UTC)
 
 
