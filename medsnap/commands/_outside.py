@@ -41,7 +41,7 @@ def outside(io: Io, since: str | None, vault: Path) -> Outside | None:
     if since is None:
         return None
     data = since.encode("utf-8", "replace") if shipped.WORD in since else _file(io, Path(since), vault)
-    line = shipped.read(data.decode("utf-8", "replace"))
+    line = shipped.read(_text(data).decode("utf-8", "replace"))
     return Outside(note=line.note, ledger=line.ledger) if line is not None else Outside(note=data)
 
 
@@ -58,3 +58,20 @@ def _file(io: Io, path: Path, vault: Path) -> bytes:
             "this file is too large for a checkpoint", where=str(path), hint="give the line itself"
         )
     return data
+
+
+def _text(data: bytes) -> bytes:
+    """Return the text of a mail that was saved as it came; other files are what they are.
+
+    Mail programs write a long line as quoted-printable or base64.
+    """
+    if b"content-transfer-encoding:" not in data.lower():
+        return data
+    from email import message_from_bytes
+
+    try:
+        parts = [part for part in message_from_bytes(data).walk() if part.get_content_type() == "text/plain"]
+        texts = [part.get_payload(decode=True) for part in parts]
+    except RecursionError:  # parts within parts, thousands of them
+        return data
+    return b"\n".join(text for text in texts if isinstance(text, bytes)) or data

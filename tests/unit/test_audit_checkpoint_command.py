@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -48,8 +49,29 @@ def _shipped(site: Site, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     note = tmp_path / "note"
     note.write_bytes((site.vault / "log/checkpoint").read_bytes())
     assert (found["size"], found["line"] + "\n") == (3, line)
-    return {"line": line, "file": str(file), "mail": str(mail), "syslog": str(log), "json": str(document),
-            "note": str(note)}  # fmt: skip
+    coded = {f"mail in {how}": str(_mailed(tmp_path, line, how)) for how in ("quoted-printable", "base64")}
+    plain = {"line": line, "file": str(file), "mail": str(mail), "syslog": str(log), "json": str(document),
+             "note": str(note)}  # fmt: skip
+    return plain | coded
+
+
+def _mailed(folder: Path, line: str, coding: str) -> Path:
+    """Save a mail as a mail program makes it of a long line."""
+    mail = EmailMessage()
+    mail["Subject"] = "checkpoint"
+    mail.set_content(f"Good evening,\n\n{line}\n-- \nIT", cte=coding)
+    mail.add_alternative("<p>another form of it</p>", subtype="html")
+    assert line.strip().encode() not in mail.as_bytes()
+    (folder / f"{coding}.eml").write_bytes(mail.as_bytes())
+    return folder / f"{coding}.eml"
+
+
+def test_parts_within_parts_are_no_checkpoint(
+    site: Site, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    deep = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(4000))
+    (tmp_path / "deep").write_text("Content-Transfer-Encoding: 8bit\n" + deep)
+    assert call(capsys, "verify", "--vault", site.vault, "--since", tmp_path / "deep")[0] == 77
 
 
 def test_every_form_comes_back_and_shows_a_fork(
