@@ -19,7 +19,8 @@ from medsnap.intake.limits import Limits
 from medsnap.intake.walk import SkippedFile, walk
 from medsnap.policy.signatures import of_policy, tally
 from tests.builders import signing
-from tests.builders.policy import HOSPITAL
+from tests.builders.policy import HOSPITAL, NOW
+from tests.helpers import stop_clock
 
 TODAY = datetime.now(UTC).date()
 Call = Callable[..., tuple[int, Any, str]]
@@ -175,6 +176,7 @@ def test_a_seat_counts_for_people_of_the_staff_list_on_the_day_of_signing(
 def test_status_and_sign_ask_the_staff_list(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stop_clock(monkeypatch, NOW)  # the keys of the ring begin and end
     file, ring = tmp_path / "hospital.yaml", tmp_path / "keyring.yaml"
     file.write_text(policy.packaged("hospital").read_text("utf-8"), "utf-8")
     ring.write_text(signing.ring_text(), "utf-8")
