@@ -184,6 +184,12 @@ def load(path: Path) -> ReadSheet:
         data = read_limited(path, MAX_SHEET)
     except InputMissing:
         raise InputMissing("there is no such sheet", where=str(path)) from None
+    if b"AGE-SECRET-KEY-" in data:
+        raise Malformed(
+            "this is a key file and no sheet",
+            where=str(path),
+            hint="it needs no second one: give it as --key-file, --root-key-file or --recovery-file",
+        )
     return parse(data.decode("utf-8", "replace"), where=str(path))
 
 

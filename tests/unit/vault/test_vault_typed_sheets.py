@@ -13,6 +13,7 @@ from medsnap.commands._shared import Format, Io
 from medsnap.config import Settings
 from medsnap.crypto import shares
 from medsnap.errors import Malformed
+from medsnap.vault import sheets
 
 WORDS = list(shares.split(bytes(range(32)))[1].words)
 
@@ -75,3 +76,10 @@ def test_tries_end(monkeypatch: pytest.MonkeyPatch, told: list[str], io: Io) -> 
     with pytest.raises(Malformed, match="none of the list"):
         _type(monkeypatch, io, *["qqqq"] * TYPING_TRIES)
     assert len(told) == TYPING_TRIES - 1
+
+
+def test_the_one_recovery_file_is_no_sheet(tmp_path: Path) -> None:
+    (tmp_path / "recovery.key").write_text("# medsnap RECOVERY SHEET\nAGE-SECRET-KEY-1QQQ\n")
+    with pytest.raises(Malformed, match="a key file and no sheet") as refused:
+        sheets.load(tmp_path / "recovery.key")
+    assert "QQQ" not in f"{refused.value.message}{refused.value.hint}"
