@@ -360,7 +360,8 @@ def _one_state(store: Store) -> Iterator[None]:
 
 def _not_ours(damage: Exception) -> None:
     """Pass on what is no damage: the file is in use for long. Raises Locked."""
-    if isinstance(damage, sqlite3.OperationalError) and damage.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+    # SQLite gives no code for a cell that is no text any more
+    if getattr(damage, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
         raise Locked("another medsnap run uses your catalogue", hint="wait for it to end") from damage
 
 

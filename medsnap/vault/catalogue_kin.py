@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from medsnap.errors import Tampered
 from medsnap.model.decision import Verb
 from medsnap.model.photo import ObjectId
 from medsnap.model.repeat import Comparison, Repeat, Sameness, Shot
@@ -54,7 +55,10 @@ def relate(store: Store, fresh: Sequence[tuple[int, Facts]]) -> None:
 
 def _joined(store: Store, tag: bytes, n: int) -> list[tuple[int, int]]:
     """Put a photo to those of its tag; return whom it has to be compared with."""
-    first, cell = store.db.execute("SELECT n, cell FROM kin WHERE tag = ?", (tag,)).fetchone()
+    found = store.db.execute("SELECT n, cell FROM kin WHERE tag = ?", (tag,)).fetchone()
+    if found is None:
+        raise Tampered("a tag that was just written is missing")
+    first, cell = found
     if first == n:
         return []
     others = [first, *(json.loads(store.open(cell, "kin", tag)) if cell is not None else ())]

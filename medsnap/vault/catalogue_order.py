@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
+from medsnap.errors import Tampered
 from medsnap.vault.catalogue_store import Store
 from medsnap.vault.entries import Entry
 
@@ -30,6 +31,8 @@ class Order:
     def __init__(self, store: Store) -> None:
         self._store = store
         head = store.head(_HEAD)
+        if head is None and store.db.execute("SELECT 1 FROM leaf LIMIT 1").fetchone():
+            raise Tampered("the head of the order is missing")  # and lists would be empty without a word
         found: dict[str, Any] = json.loads(head) if head is not None else {"next": 1, "leaves": []}
         self._next: int = found["next"]
         self._leaves: list[tuple[Key, int]] = [(_key(first), n) for first, n in found["leaves"]]

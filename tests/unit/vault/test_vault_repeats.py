@@ -177,3 +177,24 @@ def test_a_damaged_link_is_made_anew(kit: Kit, plain: PhotoRow, tmp_path: Path) 
     hurt = _catalogue(kit, tmp_path)
     assert sum(repeat is not None for _, repeat in hurt.listed(Filters())) == 1
     assert len(hurt.repeats(first.seal.object)) == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE head SET name = 'other' WHERE name = 'order'",
+        "UPDATE head SET cell = CAST(x'80ff80' AS TEXT) WHERE name = 'order'",
+        "UPDATE shot SET cell = zeroblob(60)",
+    ],
+)
+def test_a_damaged_head_hides_no_photo(kit: Kit, plain: PhotoRow, tmp_path: Path, damage: str) -> None:
+    first = _row(plain, 1)
+    _commit(kit, first, _copy(first, 11))
+    _catalogue(kit, tmp_path).close()
+    database = sqlite3.connect(_file(tmp_path))
+    database.execute(damage)
+    database.commit()
+    database.close()
+    hurt = _catalogue(kit, tmp_path)
+    assert len(hurt.entries()) == 3
+    assert len(hurt.repeats(first.seal.object)) == 1
