@@ -159,6 +159,7 @@ def restore_test(
     signed = directory.load(copy_)
     held = _held(io, copy_, recovery_file, sheet or [])
     verified, by = _root(io, copy_, signed, held)
+    _somebody(verified, held)
     log = look_at_log(copy_, signed, None)
     report = checking.check(copy_, root_vkey=verified.root, logged=log.commits)
     tried = trial.trial(copy_, verified, held.identities, order=log.commits or ())
@@ -198,6 +199,16 @@ def _root(io: Io, copy_: Path, signed: SignedDirectory, held: Keys) -> tuple[Dir
         return pins.by_root(copy_, signed, root), "the sheet" if held.root_vkey else "itself"
     except KeyRefused as refused:
         raise Tampered(refused.message, where=refused.where, hint="this copy is not the vault's") from refused
+
+
+def _somebody(directory: Directory, held: Keys) -> None:
+    """Refuse a key that is nothing in this vault: it would open nothing and prove nothing."""
+    mine = set(held.recipients)
+    if not mine.intersection((*directory.recoveries, *(m.recipient for m in directory.members))):
+        raise KeyRefused(
+            "this key is neither this vault's recovery nor a member's",
+            hint="sheets that were replaced, and keys of who was taken out, open nothing any more",
+        )
 
 
 def _tried(io: Io, tried: Trial, problems: list[Problem], by: str, size: int) -> Result:

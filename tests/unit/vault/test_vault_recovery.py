@@ -310,6 +310,10 @@ def test_renewed_sheets_open_all_and_the_old_ones_nothing_new(made: Shell) -> No
     assert recipient_of(stolen[-1]) != ring.recipient, "what the old sheets gave opens no new photo"  # type: ignore[index]
     assert made("vault", "recovery", "test", *paper(made, "recovery", 1, 2))[0] == 77
     assert made("vault", "recovery", "test", *paper(made, "recovery-closed", 1, 2))[0] == 0
+    replaced = made.home / "replaced.key"
+    keys.save_file(replaced, keys.render(held, "x"), random=os.urandom)
+    code, _, err = made("vault", "restore-test", made.vault, "--recovery-file", replaced)
+    assert code == 77 and "neither this vault's recovery nor a member's" in " ".join(err.split())
     key = made.home / "r.key"
     made("vault", "recovery", "combine", *paper(made, "recovery", 1, 2, folder="new"), "-o", key)
     for name, photo in ((old, before), (new, after)):
