@@ -105,7 +105,7 @@ def clean_hvcc(payload: bytes, where: str) -> bytes:
         first = fields.uint(1)
         kind = first & 0x3F
         units = [bytes(fields.take(fields.uint(2))) for _ in range(fields.uint(2))]
-        if any(len(unit) < 2 or unit[0] >> 1 & 0x3F != kind for unit in units):
+        if any(len(unit) < 2 or unit[0] >> 1 != kind for unit in units):  # the bit above must be zero
             raise Malformed("a parameter set is of another type than its list", where=where)
         if kind in HEVC_SEI:
             units = [unit for unit in units if sei_stays(unit)]

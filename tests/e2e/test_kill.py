@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,7 @@ def test_killed_at_random_moments_it_ends_where_an_uninterrupted_run_ends(
     assert digests(dump) == before == digests(corpus / "photos")
     listed = clinic.listed()
     assert without_ids(listed) == without_ids(whole.listed())
+    assert _repeats(listed) == _repeats(whole.listed())
     clinic.run("vault", "check").expect(0)
     clinic.run("audit", "verify").expect(0)
     assert clinic.objects() == {photo["id"] for photo in listed}
@@ -83,3 +85,8 @@ def test_killed_at_random_moments_it_ends_where_an_uninterrupted_run_ends(
     again = clinic.ingest(dump, policy=POLICIES / "hospital.yaml").expect(3)
     assert again.summary["already"] == len(listed)
     assert clinic.objects() == stored
+
+
+def _repeats(photos: list[dict[str, Any]]) -> int:
+    """Count the photos that repeat another; which of two came first depends on the moments of the kills."""
+    return sum(photo["repeat"] is not None for photo in photos)

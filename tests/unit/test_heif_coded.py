@@ -130,6 +130,7 @@ def test_hevc_configuration(setup: bytes, kept: bytes) -> None:
         (b"", Malformed),
         (hvcc(array(33, SPS))[:-1], Malformed),
         (hvcc(array(33, b"\x26\1slice")), Malformed),
+        (hvcc(array(33, b"\xc2\1sps")), Malformed),  # forbidden_zero_bit is set
         (b"\0" + hvcc()[1:], Unsupported),
     ],
 )

@@ -41,7 +41,7 @@ def test_a_copy_names_what_the_source_has_lost_and_takes_the_rest(
     assert (report.commits, report.objects) == (1, 1)
     said = {p.where: p.what for p in report.problems}
     assert said["commits/what.is.this"] == "is no commit's name"
-    assert said[f"objects/{lost.parent.name}/{lost.name}"].startswith("an object cannot be read")
+    assert said[f"objects/{lost.parent.name}/{lost.name}"].startswith("is no ordinary file")
     assert "altered" in said[f"policies/{'0' * 64}.yaml"]
     assert policies.recall_signatures(tmp_path / "copy", "1" * 64) == b"a signature\n"
     assert copied(kit, tmp_path / "copy").present == 1
