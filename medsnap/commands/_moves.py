@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from medsnap.commands import _officer
+
 if TYPE_CHECKING:
     from medsnap.model.decision import Decision
     from medsnap.model.photo import ObjectId
@@ -145,12 +147,8 @@ def _line(decision: Decision) -> str:
 
 def moved_by_me(session: Session, ids: Sequence[str]) -> dict[str, str]:
     """Return which of these full ids this key has moved before, and what they are now."""
-    from medsnap.crypto.note import Signer
-
-    vkey = Signer.parse_private(session.keys.signer).vkey if session.keys.signer else ""
-    mine = [n for n in session.reader.ledger.notes if n.writer.vkey == vkey and n.erasure.added]
     found: dict[str, str] = {}
-    for note in mine:
+    for note in (n for n in _officer.own_notes(session) if n.erasure.added):
         if any(o.object in ids for o in note.erasure.objects):
             fate = session.reader.fate(note)
             found |= {old: new for old, new in fate.became.items() if old in ids} if fate else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +12,9 @@ import typer
 
 from medsnap.commands._shared import Io
 from medsnap.commands._vault import log_of, member, record
-from medsnap.errors import KeyRefused, Tampered, UsageError
+from medsnap.errors import KeyRefused, NotFound, Tampered, UsageError
 from medsnap.model.event import Action
+from medsnap.report.page import Block, Line, Table, Tone
 
 if TYPE_CHECKING:
     from medsnap.model.photo import ObjectId
@@ -40,10 +41,7 @@ Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Photos, 
 
 def need(session: Session, verb: WriterVerb) -> None:
     """Refuse a key without the right, before anything is looked up. Raises KeyRefused."""
-    from medsnap.crypto.note import Signer
-
-    vkey = Signer.parse_private(session.keys.signer).vkey if session.keys.signer else ""
-    writer = session.directory.writer(vkey)
+    writer = session.directory.writer(session.keys.vkey)
     if writer is None or verb not in writer.verbs:
         raise KeyRefused(
             f"the vault's directory does not let this key '{verb}'",
@@ -149,14 +147,40 @@ def parts(row: PhotoRow) -> tuple[ObjectId, ...]:
     return (row.seal.object, *clips)
 
 
+def rest(session: Session, meant: Meant, before: Collection[str]) -> list[PhotoRow]:
+    """Return the photos that are meant but those of `before`. Raises NotFound, UsageError."""
+    left = replace(meant, ids=tuple(i for i in meant.ids if i not in before))
+    rows = chosen(session, left) if left.ids or left.patient is not None else []
+    if left.patient is not None and not rows:
+        raise NotFound("no photo of this patient", hint="medsnap vault ls --mrn shows those that you may see")
+    return rows
+
+
+def own_notes(session: Session) -> list[SignedErasure]:
+    """Return what this key has signed of erasures and moves."""
+    return [n for n in session.reader.ledger.notes if n.writer.vkey == session.keys.vkey]
+
+
 def erased_by_me(session: Session, ids: Sequence[str]) -> tuple[str, ...]:
     """Return which of these full ids this key has erased before: running it again is no error."""
-    from medsnap.crypto.note import Signer
-
-    vkey = Signer.parse_private(session.keys.signer).vkey if session.keys.signer else ""
-    notes = [n for n in session.reader.ledger.notes if n.writer.vkey == vkey and not n.erasure.added]
+    notes = [n for n in own_notes(session) if not n.erasure.added]
     mine = {o.object for n in notes for o in n.erasure.objects}
     return tuple(one for one in ids if one in mine)
 
 
-__all__ = ["chosen", "erased_by_me", "need", "officer", "parts", "reason", "removing"]
+def headline(went: int, state: str, *, refused: bool) -> Line:
+    """Say first how many photos went."""
+    return Line(f"{went} photo{'' if went == 1 else 's'} {state}.", Tone.WARN if refused else Tone.GOOD)
+
+
+def left_before(sent: Sequence[tuple[str, str]], ask: str) -> list[Block]:
+    """Show which photos went where before, and what to ask there; nothing when none did."""
+    if not sent:
+        return []
+    rows = tuple((one[:8], target) for one, target in sent)
+    table = Table(title="Left before", columns=("photo", "to"), rows=rows, wide="to")
+    return [table, Line(ask, Tone.WARN)]
+
+
+__all__ = ["Meant", "chosen", "erased_by_me", "headline", "left_before", "need", "officer", "own_notes",
+           "parts", "reason", "removing", "rest"]  # fmt: skip

@@ -262,7 +262,6 @@ class _Run:
 
     def _writer(self) -> MemberWriter:
         """Make the writer of receipts. Raises KeyRefused before anything has left."""
-        from medsnap.crypto.note import Signer
         from medsnap.model.record import RECEIPT
         from medsnap.vault.member_writer import MemberWriter
         from medsnap.vault.reader import VERB_FOR
@@ -275,7 +274,7 @@ class _Run:
             random=self.io.random,
             log=lambda commit, objects: self._log("receipts", objects, commit),
         )
-        own = session.directory.writer(Signer.parse_private(session.keys.signer).vkey)
+        own = session.directory.writer(session.keys.vkey)
         if own is None or VERB_FOR[RECEIPT] not in own.verbs:
             raise KeyRefused(
                 "the vault's directory does not let this key export photos",

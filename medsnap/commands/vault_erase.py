@@ -13,7 +13,7 @@ from medsnap.commands import _noted, _officer, _reapply, _repeats
 from medsnap.commands._photos import PolicyOption
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption
-from medsnap.errors import Exit, NotFound, UsageError
+from medsnap.errors import Exit, UsageError
 from medsnap.model.event import Action
 from medsnap.report.page import Block, Line, Table, Tone
 
@@ -127,13 +127,8 @@ def _plan(session: Session, meant: _officer.Meant) -> _Plan:
     from medsnap.vault.holds import binding
 
     before = _officer.erased_by_me(session, meant.ids)
-    rest = _officer.Meant(
-        ids=tuple(i for i in meant.ids if i not in before), patient=meant.patient, issuer=meant.issuer
-    )
     plan = _Plan(before=before)
-    rows = _officer.chosen(session, rest) if rest.ids or rest.patient is not None else []
-    if rest.patient is not None and not rows:
-        raise NotFound("no photo of this patient", hint="medsnap vault ls --mrn shows those that you may see")
+    rows = _officer.rest(session, meant, before)
     holds = session.catalogue.holds()
     for row in rows:
         if binding(holds, row):
@@ -156,21 +151,13 @@ def _result(io: Io, plan: _Plan) -> Result:
     for one in plan.before:
         io.record({"type": "photo", "object": one, "state": "erased before"})
     went = len(plan.go)
-    page: list[Block] = [
-        Line(
-            f"{went} photo{'' if went == 1 else 's'} {state}.",
-            Tone.WARN if plan.refused else Tone.GOOD,
-        )
-    ]
+    page: list[Block] = [_officer.headline(went, state, refused=bool(plan.refused))]
     if plan.before:
         page.append(Line(f"{len(plan.before)} were erased before.", Tone.QUIET))
     if plan.refused:
         rows = tuple((one[:8], why) for one, why in plan.refused)
         page.append(Table(title="Refused", columns=("photo", "why"), rows=rows, wide="why"))
-    if plan.left:
-        where = tuple((one[:8], target) for one, target in plan.left)
-        page.append(Table(title="Left before", columns=("photo", "to"), rows=where, wide="to"))
-        page.append(Line("What is there stays there: ask each receiver to delete it.", Tone.WARN))
+    page += _officer.left_before(plan.left, "What is there stays there: ask each receiver to delete it.")
     if went and not io.dry_run:
         page += [Line(), *(Line(text, Tone.QUIET) for text in AFTER)]
     data = {

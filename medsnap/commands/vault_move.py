@@ -12,7 +12,7 @@ from medsnap.commands import _in_force, _moves, _noted, _officer, _repeats
 from medsnap.commands._photos import PolicyOption, policy_path
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member
-from medsnap.errors import Exit, KeyRefused, NotFound, UsageError
+from medsnap.errors import Exit, KeyRefused, UsageError
 from medsnap.model.event import Action
 from medsnap.report.page import Block, Line, Table, Tone
 
@@ -112,13 +112,7 @@ def _plan(
         made.whole = True
         return made
     before = _moves.moved_by_me(session, meant.ids)
-    rest = _officer.Meant(
-        ids=tuple(i for i in meant.ids if i not in before), patient=meant.patient, issuer=meant.issuer
-    )
-    rows = _officer.chosen(session, rest) if rest.ids or rest.patient is not None else []
-    if rest.patient is not None and not rows:
-        raise NotFound("no photo of this patient", hint="medsnap vault ls --mrn shows those that you may see")
-    made = _moves.plan(session, policy, rows, wish, io.now)
+    made = _moves.plan(session, policy, _officer.rest(session, meant, before), wish, io.now)
     made.before = sorted(before.items())
     return made
 
@@ -174,8 +168,7 @@ def _result(io: Io, plan: _moves.Plan, became: dict[ObjectId, ObjectId]) -> Resu
 def _page(io: Io, plan: _moves.Plan, became: dict[ObjectId, ObjectId]) -> list[Block]:
     went = len(plan.go)
     state = "would be moved" if io.dry_run else "moved"
-    tone = Tone.WARN if plan.refused else Tone.GOOD
-    page: list[Block] = [Line(f"{went} photo{'' if went == 1 else 's'} {state}.", tone)]
+    page: list[Block] = [_officer.headline(went, state, refused=bool(plan.refused))]
     if plan.go:
         columns = ("photo", "group", "decision", "now")
         page.append(Table(columns=columns, rows=_moved(plan, became), wide="group"))
@@ -186,10 +179,7 @@ def _page(io: Io, plan: _moves.Plan, became: dict[ObjectId, ObjectId]) -> list[B
         if some:
             rows = tuple((one[:8], why) for one, why in some[:_SHOWN])
             page.append(Table(title=title, columns=("photo", "why"), rows=rows, wide="why"))
-    if plan.sent:
-        rows = tuple((one[:8], target) for one, target in plan.sent)
-        page.append(Table(title="Left before", columns=("photo", "to"), rows=rows, wide="to"))
-        page.append(Line("These targets may not have it any more: ask each to delete it.", Tone.WARN))
+    page += _officer.left_before(plan.sent, "These targets may not have it any more: ask each to delete it.")
     if went and not io.dry_run:
         page += [Line(), *(Line(text, Tone.QUIET) for text in AFTER)]
     return page

@@ -186,24 +186,17 @@ def _open_header(source: BinaryIO, identities: Sequence[_Identity]) -> bytes:
     return hkdf(file_key, salt=nonce, info=b"payload")
 
 
-def decrypt_stream(source: BinaryIO, identities: Sequence[str], write: stream.Sink) -> None:
-    """Open a binary age file; `write` gets verified chunks only.
-
-    A file that is cut off fails after its last chunk was written: write to a temporary place and
-    use it only when this has returned. Raises Malformed, Unsupported, TooLarge, KeyRefused (no key
-    fits), Tampered.
-    """
-    for chunk in decrypted(source, identities):
-        write(chunk)
-
-
 def decrypted(source: BinaryIO, identities: Sequence[str]) -> Iterator[Buffer]:
-    """Yield the verified chunks of an age file, in a buffer that is filled anew. As `decrypt_stream`."""
+    """Yield the verified chunks of a binary age file, in a buffer that is filled anew.
+
+    A file that is cut off fails after its last chunk was yielded: keep them in a temporary place until
+    this ends. Raises Malformed, Unsupported, TooLarge, KeyRefused (no key fits), Tampered.
+    """
     yield from stream.opened(_open_header(source, [_parse_identity(i) for i in identities]), source)
 
 
 def decrypt_bytes(data: bytes, identities: Sequence[str], passphrases: Sequence[str] = ()) -> bytes:
-    """Open an age file, binary or armoured: everything or nothing. Errors as `decrypt_stream`."""
+    """Open an age file, binary or armoured: everything or nothing. Errors as `decrypted`."""
     keys: list[_Identity] = [_parse_identity(i) for i in identities]
     keys += [scrypt.Identity(p) for p in passphrases]
     binary = armor.decode(data) if armor.is_armored(data) else data

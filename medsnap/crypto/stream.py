@@ -123,12 +123,6 @@ def _of_size(size: int) -> io.BytesIO:
     return out
 
 
-def open_stream(key: bytes, source: BinaryIO, sink: Sink) -> None:
-    """Give verified chunks to `sink`. Errors as `opened`."""
-    for part in opened(key, source):
-        sink(part)
-
-
 def opened(key: bytes, source: BinaryIO) -> Iterator[memoryview]:
     """Yield verified chunks, in a buffer that is filled anew. Raises Tampered at one that does not verify.
 

@@ -8,6 +8,7 @@ import lzma
 import os
 import threading
 import zlib
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
@@ -57,12 +58,13 @@ class _Forward(io.RawIOBase):
 
     _made = 0  # bytes given so far
 
+    @abstractmethod
     def _start(self) -> None:
-        raise NotImplementedError
+        """Begin at the first byte."""
 
+    @abstractmethod
     def _some(self, most: int) -> bytes:
         """Give up to `most` bytes, b"" at the end."""
-        raise NotImplementedError
 
     def readable(self) -> bool:
         """It can be read."""

@@ -62,9 +62,7 @@ def test_what_is_sealed_opens_again(suite: Suite, size: int) -> None:
     data = source(size)(size)
     sealed = age.encrypt_bytes(data, [RECIPIENT[suite]], random=source(3))
     assert age.decrypt_bytes(sealed, [IDENTITY[suite]]) == data
-    out = bytearray()
-    age.decrypt_stream(io.BytesIO(sealed), [IDENTITY[suite]], out.extend)
-    assert out == data
+    assert b"".join(map(bytes, age.decrypted(io.BytesIO(sealed), [IDENTITY[suite]]))) == data
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -154,7 +152,8 @@ def refuse(data: bytes, *kinds: type[MedsnapError]) -> None:
     out = bytearray()
     if not armor.is_armored(data):
         with pytest.raises(kinds):
-            age.decrypt_stream(io.BytesIO(data), [X], out.extend)
+            for part in age.decrypted(io.BytesIO(data), [X]):
+                out += part
     assert bytes(out) in (b"", PLAIN[:CHUNK])
 
 
