@@ -9,11 +9,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import types
+from collections.abc import Callable, Iterator
 from datetime import date
 from enum import Enum, IntEnum
-from functools import cache
+from functools import cache, partial
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from medsnap.model.private import Private
 
@@ -25,7 +27,12 @@ class CodecError(ValueError):
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where or 'value'}: {problem}")
-        self.where = where
+        self.where, self.problem = where, problem
+
+    def below(self, name: str) -> CodecError:
+        """Say the same of a value that lies further out; `name` leads from there to here."""
+        joint = "." if self.where and not self.where.startswith("[") else ""
+        return CodecError(f"{name}{joint}{self.where}", self.problem)
 
 
 _PLAIN = frozenset((str, int, float, bool, type(None)))
@@ -37,9 +44,11 @@ def to_json(value: object) -> Any:
     kind: type = type(value)
     if kind in _PLAIN:
         return value
-    names = _names(kind)
-    if names is not None:
-        return {name: to_json(getattr(value, name)) for name in names}
+    shape = _shape(kind)
+    if shape is not None:
+        names, values = shape
+        pairs = zip(names, values(value), strict=True)
+        return {name: v if type(v) in _PLAIN else to_json(v) for name, v in pairs}
     if isinstance(value, (tuple, list, frozenset)):
         return [v if type(v) in _PLAIN else to_json(v) for v in value]
     if isinstance(value, Private):
@@ -58,20 +67,46 @@ def to_json(value: object) -> Any:
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...] | None:
-    """Name the fields of a dataclass; None for any other type."""
-    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
+def _shape(kind: type) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]] | None:
+    """Give the names of a dataclass's fields and what takes their values; None for any other type."""
+    if not dataclasses.is_dataclass(kind):
+        return None
+    names = tuple(f.name for f in dataclasses.fields(kind))
+    if len(names) > 1:
+        return names, attrgetter(*names)
+    return names, lambda value: tuple(getattr(value, name) for name in names)
+
+
+def from_json(cls: type[T], value: object, where: str = "") -> T:
+    """Build `cls` from JSON values. Raises CodecError with the misfit's path, `where` before it."""
+    try:
+        return cast(T, _decoder(cast(Any, cls))(value))
+    except CodecError as misfit:
+        if not where:
+            raise
+        raise misfit.below(where) from misfit
+
+
+Decoder: TypeAlias = Callable[[Any], Any]
 
 
 @cache
-def _plan(cls: type) -> tuple[tuple[str, Any, bool], ...]:
-    """Give the fields of a dataclass: name, type, and whether a value must be there."""
-    hints = get_type_hints(cls)
-    none = dataclasses.MISSING
-    return tuple(
-        (f.name, _bare(hints[f.name]), f.default is none and f.default_factory is none)
-        for f in dataclasses.fields(cls)
-    )
+def _decoder(kind: Any) -> Decoder:
+    """Make what reads values of a type, once for all of them."""
+    kind = _bare(kind)
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _union(get_args(kind))
+    if origin is Private:
+        inner = _decoder(get_args(kind)[0])
+        return lambda value: Private(inner(value))
+    if origin is tuple:
+        return _tuple(get_args(kind))
+    if origin is dict:
+        return _mapping(_decoder(get_args(kind)[1]))
+    if dataclasses.is_dataclass(kind):
+        return _record(cast(type, kind))
+    return partial(_scalar, kind)
 
 
 def _bare(kind: Any) -> Any:
@@ -81,59 +116,80 @@ def _bare(kind: Any) -> Any:
     return kind
 
 
-def from_json(cls: type[T], value: object, where: str = "") -> T:
-    """Build `cls` from JSON values. Raises CodecError with the path of the misfit."""
-    return cast(T, _decode(cls, value, where))
+def _as_they_are(kind: Any) -> frozenset[type]:
+    """Name the types whose values a field takes without a look."""
+    options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    bare = [_bare(o) for o in options]
+    return frozenset(o for o in bare if o is type(None) or (o is bare[0] and o in _PLAIN))
 
 
-def _decode(kind: Any, value: Any, where: str) -> Any:
-    if type(value) is kind and kind in _PLAIN:
-        return value
-    origin = get_origin(kind)
-    if origin in (Union, types.UnionType):
-        return _union(get_args(kind), value, where)
-    if hasattr(kind, "__supertype__"):  # NewType
-        return _decode(kind.__supertype__, value, where)
-    if origin is Private:
-        return Private(_decode(get_args(kind)[0], value, where))
-    if origin is tuple:
-        return _tuple(get_args(kind), value, where)
-    if origin is dict:
-        inner = get_args(kind)[1]
-        return {k: _decode(inner, v, f"{where}.{k}") for k, v in _expect(dict, value, where).items()}
-    if dataclasses.is_dataclass(kind):
-        return _record(cast(type, kind), value, where)
-    return _scalar(kind, value, where)
+def _union(options: tuple[Any, ...]) -> Decoder:
+    optional = type(None) in options
+    inner = _decoder(next(o for o in options if o is not type(None)))
+    return lambda value: None if value is None and optional else inner(value)
 
 
-def _union(options: tuple[Any, ...], value: Any, where: str) -> Any:
-    if value is None and type(None) in options:
-        return None
-    rest = [o for o in options if o is not type(None)]
-    return _decode(rest[0], value, where)
-
-
-def _tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    items = _expect(list, value, where)
+def _tuple(args: tuple[Any, ...]) -> Decoder:
     if len(args) == 2 and args[1] is Ellipsis:
-        return tuple(_decode(args[0], v, f"{where}[{i}]") for i, v in enumerate(items))
-    if len(items) != len(args):
-        raise CodecError(where, f"needs {len(args)} values")
-    return tuple(_decode(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, items, strict=True)))
+        return partial(_items, _decoder(args[0]), _as_they_are(args[0]))
+    inners = [_decoder(a) for a in args]
+
+    def decode(value: Any) -> tuple[Any, ...]:
+        items = _expect(list, value)
+        if len(items) != len(inners):
+            raise CodecError("", f"needs {len(inners)} values")
+        return tuple(_at(f"[{i}]", inner, v) for i, (inner, v) in enumerate(zip(inners, items, strict=True)))
+
+    return decode
 
 
-def _record(kind: type, value: Any, where: str) -> Any:
-    data = _expect(dict, value, where)
-    given: dict[str, Any] = {}
-    for name, inner, needed in _plan(kind):
-        if name in data:
-            given[name] = _decode(inner, data[name], f"{where}.{name}" if where else name)
-        elif needed:
-            raise CodecError(where, f"'{name}' is missing")
-    return kind(**given)
+def _items(inner: Decoder, quick: frozenset[type], value: Any) -> tuple[Any, ...]:
+    items = _expect(list, value)
+    return tuple(v if type(v) in quick else _at(f"[{i}]", inner, v) for i, v in enumerate(items))
 
 
-def _scalar(kind: Any, value: Any, where: str) -> Any:
+def _mapping(inner: Decoder) -> Decoder:
+    return lambda value: {k: _at(str(k), inner, v) for k, v in _expect(dict, value).items()}
+
+
+def _at(name: str, inner: Decoder, value: Any) -> Any:
+    """Read a part; a misfit says where it lies."""
+    try:
+        return inner(value)
+    except CodecError as misfit:
+        raise misfit.below(name) from misfit
+
+
+def _record(kind: type) -> Decoder:
+    fields: list[tuple[str, frozenset[type], Decoder, bool]] = []
+
+    def decode(value: Any) -> Any:
+        if not fields:  # at the first use: a type may hold values of its own kind
+            fields.extend(_fields(kind))
+        data = _expect(dict, value)
+        given: dict[str, Any] = {}
+        for name, quick, inner, needed in fields:
+            if name in data:
+                part = data[name]
+                given[name] = part if type(part) in quick else _at(name, inner, part)
+            elif needed:
+                raise CodecError("", f"'{name}' is missing")
+        return kind(**given)
+
+    return decode
+
+
+def _fields(kind: type) -> Iterator[tuple[str, frozenset[type], Decoder, bool]]:
+    """Give a dataclass's fields: name, what is taken as it is, what reads the rest, if it must be there."""
+    hints = get_type_hints(kind)
+    none = dataclasses.MISSING
+    for f in dataclasses.fields(kind):
+        hint = _bare(hints[f.name])
+        needed = f.default is none and f.default_factory is none
+        yield f.name, _as_they_are(hint), _decoder(hint), needed
+
+
+def _scalar(kind: Any, value: Any) -> Any:
     if kind is Any or kind is object:
         return value
     try:
@@ -144,17 +200,17 @@ def _scalar(kind: Any, value: Any, where: str) -> Any:
         if kind is date:
             return date.fromisoformat(value)
         if kind is Path:
-            return Path(_expect(str, value, where))
+            return Path(_expect(str, value))
     except (KeyError, ValueError, TypeError) as misfit:
-        raise CodecError(where, f"is no {kind.__name__}") from misfit
+        raise CodecError("", f"is no {kind.__name__}") from misfit
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    return _expect(kind, value, where)
+    return _expect(kind, value)
 
 
-def _expect(kind: type, value: Any, where: str) -> Any:
+def _expect(kind: type, value: Any) -> Any:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise CodecError(where, f"needs {kind.__name__}")
+        raise CodecError("", f"needs {kind.__name__}")
     return value
 
 
