@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ import typer
 
 from medsnap.commands._shared import Io
 from medsnap.commands._vault import log_of, member, record
-from medsnap.errors import KeyRefused, NotFound, Tampered, UsageError
+from medsnap.errors import KeyRefused, Locked, NotFound, Tampered, UsageError
 from medsnap.model.event import Action
 from medsnap.report.page import Block, Line, Table, Tone
 
@@ -141,6 +141,18 @@ def chosen(session: Session, meant: Meant) -> list[PhotoRow]:
     return session.catalogue.photos(wanted)
 
 
+def still_there(session: Session, objects: Iterable[str]) -> None:
+    """Refuse to write of what went while we looked: it would lie on a name that nothing has. Raises Locked.
+
+    Under `turns.turn`: nothing goes before it is written.
+    """
+    from medsnap.vault import erasures
+
+    gone = erasures.of(erasures.read_any(session.vault, session.directory)).gone
+    if gone.intersection(objects):
+        raise Locked("a photo was moved or erased meanwhile", hint="look where it is now, and run it again")
+
+
 def parts(row: PhotoRow) -> tuple[ObjectId, ...]:
     """Return the objects of a photo: its own and its clips'."""
     clips = (c.seal.object for c in row.companions if c.seal is not None)
@@ -183,4 +195,4 @@ def left_before(sent: Sequence[tuple[str, str]], ask: str) -> list[Block]:
 
 
 __all__ = ["Meant", "chosen", "erased_by_me", "headline", "left_before", "need", "officer", "own_notes",
-           "parts", "reason", "removing", "rest"]  # fmt: skip
+           "parts", "reason", "removing", "rest", "still_there"]  # fmt: skip

@@ -157,6 +157,7 @@ def _write(io: Io, session: Session, said: Sequence[Consent], *, what: str, file
     where the patient has photos would tell that there are some.
     """
     from medsnap.model.record import ConsentRow
+    from medsnap.vault import turns
     from medsnap.vault.ids import random_id
     from medsnap.vault.member_writer import MemberWriter
 
@@ -178,8 +179,9 @@ def _write(io: Io, session: Session, said: Sequence[Consent], *, what: str, file
             "the vault's directory does not let this key record consent",
             hint="the owner of the vault gives the right 'consent'",
         ) from refused
-    record(io, session, Action.CONSENT, details=(("step", "begin"), *details))
-    writer.commit()
+    with turns.turn(session.vault):
+        record(io, session, Action.CONSENT, details=(("step", "begin"), *details))
+        writer.commit()
 
 
 def _result(io: Io, head: Block, left: Sequence[_consents.Sent], data: dict[str, Any]) -> Result:

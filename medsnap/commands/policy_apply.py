@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsnap.commands import _in_force, _noted
+from medsnap.commands import _in_force, _noted, _officer
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member, record
 from medsnap.commands.policy import resolved
@@ -163,7 +163,7 @@ def _say(io: Io, again: _Again) -> None:
 def _write(io: Io, session: Session, policy: Policy, chosen: list[_Again], opening: _Plan | None) -> None:
     """Log, then write the decisions as one commit. Raises KeyRefused before anything is written."""
     from medsnap.model.record import DECIDE, OPEN, DecisionRow
-    from medsnap.vault import policies
+    from medsnap.vault import policies, turns
     from medsnap.vault.member_writer import MemberWriter
 
     opens = {id(again) for again in opening.open} if opening is not None else set()
@@ -191,10 +191,12 @@ def _write(io: Io, session: Session, policy: Policy, chosen: list[_Again], openi
             "the vault's directory does not let this key decide photos again",
             hint="the owner of the vault gives the right: 'decide' for what tightens, 'open' for the rest",
         ) from refused
-    record(io, session, Action.DECIDE, objects=objects, details=(("step", "begin"), *details))
     for digest, text in _in_force.texts(policy):
         policies.keep(session.vault, digest, text.encode())
-    writer.commit()
+    with turns.turn(session.vault):
+        _officer.still_there(session, objects)
+        record(io, session, Action.DECIDE, objects=objects, details=(("step", "begin"), *details))
+        writer.commit()
 
 
 def _applied(io: Io, policy: Policy, plan: _Plan, *, opened: bool) -> Result:

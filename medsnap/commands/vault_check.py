@@ -144,12 +144,14 @@ def _held(target: _Target, *, for_good: bool) -> Iterator[None]:
             yield
         return
     from medsnap.platform import kernel_lock
+    from medsnap.vault import turns
     from medsnap.vault.files import io_errors
     from medsnap.vault.writer import LOCK
 
     with contextlib.ExitStack() as held:
         with io_errors(target.vault):
             held.enter_context(kernel_lock(target.vault / LOCK, what="the vault"))
+        held.enter_context(turns.turn(target.vault))  # else a member's half-made commit would be put aside
         yield
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ import typer
 from medsnap.commands import _noted, _officer
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, member, record
-from medsnap.errors import Locked, NotFound, UsageError
+from medsnap.errors import NotFound, UsageError
 from medsnap.model.event import Action
 from medsnap.report.page import Line, Table, Tone
 
@@ -46,7 +46,7 @@ def add(
       medsnap vault legal-hold add ra4zmkqw --reason "inquiry of the ombudsman" --vault /srv/vault
     """
     from medsnap.vault.directory import WriterVerb
-    from medsnap.vault.erasure import no_new_holds
+    from medsnap.vault.turns import turn
 
     meant = _officer.Meant(ids=tuple(ids or ()), patient=patient, issuer=issuer)
     meant.check()
@@ -62,8 +62,8 @@ def add(
         if fresh and not io.dry_run:
             objects = tuple(row.object for _, row in fresh if row.object is not None)
             details = (("what", "add"), *(("hold", row.id) for _, row in fresh))
-            with no_new_holds(session.vault):
-                _still_there(session, objects)
+            with turn(session.vault):
+                _officer.still_there(session, objects)
                 _write(io, session, fresh, details, objects)
     for _, row in fresh:
         io.record({"type": "hold", "hold": row.id, "object": row.object, "on": _kind(row)})
@@ -126,6 +126,7 @@ def release(
     """
     from medsnap.model.record import ReleaseRow
     from medsnap.vault.directory import WriterVerb
+    from medsnap.vault.turns import turn
 
     why = _officer.reason(reason)
     with member(io, vault, key_file) as session, _noted.refusals(io, session, Action.HOLD):
@@ -135,7 +136,8 @@ def release(
         if not before and not io.dry_run:
             groups = _groups(session, found.row)
             ends = ReleaseRow(id=found.row.id, reason=why, at=_now(io), by=session.actor)
-            _write(io, session, [(groups, ends)], (("what", "release"), ("hold", found.row.id)), ())
+            with turn(session.vault):
+                _write(io, session, [(groups, ends)], (("what", "release"), ("hold", found.row.id)), ())
     words = "was released before" if before else "would be released" if io.dry_run else "is released"
     data = {"type": "summary", "hold": found.row.id, "released": not before and not io.dry_run}
     return Result(page=(Line(f"The hold {found.row.id[:8]} {words}.", Tone.GOOD),), data=data)
@@ -168,15 +170,6 @@ def _groups(session: Session, row: HoldRow) -> tuple[str, ...]:
     if row.object is None:
         return tuple(key.name for key in session.directory.compartments)
     return (session.catalogue.find(row.object).compartment,)
-
-
-def _still_there(session: Session, objects: Iterable[str]) -> None:
-    """Refuse a hold on what went while we looked: it would lie on a name that nothing has. Raises Locked."""
-    from medsnap.vault import erasures
-
-    gone = erasures.of(erasures.read_any(session.vault, session.directory)).gone
-    if gone.intersection(objects):
-        raise Locked("a photo was moved or erased meanwhile", hint="look where it is now, and run it again")
 
 
 def _write(

@@ -36,7 +36,9 @@ from medsnap.vault.directory import WriterVerb
 from medsnap.vault.entries import Entry, Filters
 from medsnap.vault.ids import Random
 from medsnap.vault.reader import Reader
+from medsnap.vault.turns import Changed
 
+_PATIENCE: Final = 4  # times that a catalogue is begun again while photos are taken out
 LAYOUT: Final = 5  # of the cells; another one is another key, so older files are made anew
 _BROKEN: Final = (sqlite3.Error, Tampered, UnicodeError)  # what SQLite makes of a damaged file
 T = TypeVar("T")
@@ -64,6 +66,9 @@ class Catalogue:
 
     def refresh(self, reader: Reader) -> int:
         """Take in commits not seen yet; returns how many. Raises IoFailed, Locked."""
+        return _settled(lambda: self._refresh(reader))
+
+    def _refresh(self, reader: Reader) -> int:
         self._reader = reader
         secret = reader.derive(f"medsnap catalogue {LAYOUT}")
         if secret != self._secret:
@@ -95,6 +100,9 @@ class Catalogue:
 
     def rebuild(self, reader: Reader) -> int:
         """Make the file anew from the batches alone; returns the number of commits."""
+        return _settled(lambda: self._rebuild(reader))
+
+    def _rebuild(self, reader: Reader) -> int:
         self._reader = reader
         self._secret = reader.derive(f"medsnap catalogue {LAYOUT}")
         self.close()
@@ -356,6 +364,14 @@ def _one_state(store: Store) -> Iterator[None]:
     finally:
         with contextlib.suppress(sqlite3.Error):
             store.db.execute("ROLLBACK")
+
+
+def _settled(work: Callable[[], int]) -> int:
+    """Begin again where photos were taken out meanwhile. Raises Locked where that does not end."""
+    for _ in range(_PATIENCE):
+        with contextlib.suppress(Changed):
+            return work()
+    return work()
 
 
 def _not_ours(damage: Exception) -> None:

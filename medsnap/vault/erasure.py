@@ -30,11 +30,11 @@ from medsnap.vault.files import MAX_NOTE, io_errors, make_folder, names, read_li
 from medsnap.vault.ids import Random, is_id, random_id
 from medsnap.vault.objects import PART, ObjectDigests, digests_at, path_of, staging
 from medsnap.vault.reader import OpenBatch, Reader, subject
+from medsnap.vault.turns import turn
 
 if TYPE_CHECKING:
     from medsnap.crypto.note import Signer
 
-HOLDS_LOCK: Final = "holds.lock"  # no hold comes between the look at holds and the removal
 _INTENT: Final = ".erasing"
 
 
@@ -54,15 +54,8 @@ class Officer:
 
 @contextlib.contextmanager
 def alone(vault: Path) -> Iterator[None]:
-    """Keep ingest, repair, membership changes and new holds out. Raises Locked."""
-    with io_errors(vault), kernel_lock(vault / LOCK, what="the vault"), no_new_holds(vault):
-        yield
-
-
-@contextlib.contextmanager
-def no_new_holds(vault: Path) -> Iterator[None]:
-    """Keep removals out while a hold is written, and the other way round. Raises Locked."""
-    with io_errors(vault), kernel_lock(vault / HOLDS_LOCK, what="the vault's holds"):
+    """Keep ingest, repair, membership changes and what members write out. Raises Locked."""
+    with io_errors(vault), kernel_lock(vault / LOCK, what="the vault"), turn(vault):
         yield
 
 

@@ -56,7 +56,8 @@ class MemberWriter:
     def commit(self) -> SignedCommit | None:
         """Write what was added; None when nothing was.
 
-        It needs no lock: every file is new under a random name, and the log has its own.
+        Under `turns.turn`: what removes photos knows all that was written of them, and a check meets no
+        batch whose commit is still to come. Ingest need not wait: every file is new under a random name.
         """
         if not self._lines:
             return None

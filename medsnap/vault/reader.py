@@ -26,6 +26,7 @@ from medsnap.vault.ids import is_id
 from medsnap.vault.moved import Fate, read_fate
 from medsnap.vault.order import Order, Ordered, Places
 from medsnap.vault.rings import compartment_identities
+from medsnap.vault.turns import Changed
 
 VERB_FOR = {
     ADD: WriterVerb.ADD,
@@ -85,6 +86,7 @@ class Reader:
         self.problems: list[Problem] = []
         self.incomplete = False  # something that we should know could not be read
         self._ledger: erasures.Ledger | None = None
+        self._noted: tuple[str, ...] = ()  # what lay there when the ledger was read
         self._rings = self._open_rings(identities, shut)
         self._seals: dict[ObjectId, Seal] | None = None
         self.directory = directory
@@ -107,6 +109,8 @@ class Reader:
     def ledger(self) -> erasures.Ledger:
         """What was erased from the vault, read at the first question."""
         if self._ledger is None:
+            self._places()  # first the log: what it names then lies here already
+            self._noted = names(self._vault / erasures.FOLDER)
             self._ledger = erasures.read(self._vault, self._directory, self._places)
             for where, what in self._ledger.problems:
                 self.note(where, what)
@@ -237,7 +241,10 @@ class Reader:
         return hkdf(secret, salt=self._directory.vault.encode(), info=info.encode())
 
     def opened_batches(self, signed: SignedCommit) -> dict[str, OpenBatch]:
-        """Open the batches of a commit that our keys open, by compartment; what is missing is reported."""
+        """Open the batches of a commit that our keys open, by compartment; what is missing is reported.
+
+        Raises Changed where one is missing because photos were taken out since the ledger was read.
+        """
         where = f"commits/{signed.commit.commit}"
         # Compartments are append-only and every commit has a batch for each that existed then.
         existed = {k.name for k in self._directory.compartments[: len(signed.commit.batches)]}
@@ -257,6 +264,8 @@ class Reader:
             if opened is not None:
                 found[opened[0]] = OpenBatch(ref=now, size=batches.plain_size(data), lines=opened[1])
         if len(found) < len(wanted):
+            if broken and self._noted != names(self._vault / erasures.FOLDER):
+                raise Changed
             for problem in broken:
                 self._report(problem)
             self.incomplete = True
@@ -347,8 +356,8 @@ class Reader:
     def chunks(self, seal: Seal) -> Iterator[Buffer]:
         """Yield the photo of a row that the caller has, cut to its length, in a buffer that is filled anew.
 
-        What was yielded is the photo only when this ends: keep it apart until then. Raises NotFound,
-        Tampered.
+        What was yielded is the photo only when this ends: keep it apart until then. Raises NotFound (also
+        for one that was erased or moved since its row was read), Tampered.
         """
         from medsnap.crypto.age import decrypted
 
@@ -363,6 +372,8 @@ class Reader:
             with objects.opened(path) as handle:
                 yield from map(photo.part, decrypted(handle, identities))
         except FileNotFoundError:
+            if seal.object in erasures.of(erasures.read_any(self._vault, self._directory)).gone:
+                raise not_found() from None
             raise Tampered("a photo of the catalogue is missing from the vault", where=str(path)) from None
         except Tampered:
             raise

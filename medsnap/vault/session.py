@@ -114,8 +114,8 @@ def open_session(
     not to be trusted or no compartment opens.
     """
     folder = member_cache(cache, load(vault).directory.vault, keys)
-    directory = trusted(vault, keys, state=state, cache=folder)
-    reader = Reader(vault, directory, keys.identities, order=order)
+    reader = _reader(vault, keys, order, state=state, cache=folder)
+    directory = reader.directory
     if not reader.compartments and not reader.problems:
         audits = any(m.auditor and m.recipient in keys.recipients for m in directory.members)
         raise KeyRefused(
@@ -138,6 +138,19 @@ def open_session(
         )
     finally:
         catalogue.close()
+
+
+def _reader(vault: Path, keys: Keys, order: Sequence[Sha256] | Order, *, state: Path, cache: Path) -> Reader:
+    """Open the rings that the directory names; once more where it was replaced while we did."""
+    directory = trusted(vault, keys, state=state, cache=cache)
+    while True:
+        reader = Reader(vault, directory, keys.identities, order=order)
+        if not reader.problems:
+            return reader
+        again = trusted(vault, keys, state=state, cache=cache)
+        if again == directory:
+            return reader
+        directory = again
 
 
 def roles_of(directory: Directory, keys: Keys) -> frozenset[str] | None:
