@@ -17,10 +17,11 @@ def ledger_digest(vault: Path, directory: Directory, log: Log, size: int) -> str
     """Return the digest of all erasures that the first `size` entries name; "" when there is none."""
     from medsnap.audit import store
     from medsnap.vault import erasures
+    from medsnap.vault.order import places
 
     if not (vault / erasures.FOLDER).is_dir():
         return ""
-    place = {digest: n for n, digest in enumerate(store.commits(log))}
+    place = places(store.commits(log))
     named = {leaf.commit for leaf in islice(store.leaves(log), size)} - {None}
     ledger = erasures.read(vault, directory, lambda: place).only(d for d in named if d is not None)
     return ledger.digest if ledger.notes else ""

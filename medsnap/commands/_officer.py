@@ -110,7 +110,7 @@ def officer(io: Io, session: Session, verb: WriterVerb, details: tuple[tuple[str
         verb=verb,
         random=io.random,
         log=log,
-        logged=lambda: set(store.commits(log_of(session.vault, session.directory))),
+        logged=lambda: tuple(store.commits(log_of(session.vault, session.directory))),
     )
 
 
@@ -148,7 +148,7 @@ def still_there(session: Session, objects: Iterable[str]) -> None:
     """
     from medsnap.vault import erasures
 
-    gone = erasures.of(erasures.read_any(session.vault, session.directory)).gone
+    gone = erasures.read(session.vault, session.directory).gone  # by whom has the right now
     if gone.intersection(objects):
         raise Locked("a photo was moved or erased meanwhile", hint="look where it is now, and run it again")
 

@@ -307,7 +307,7 @@ def _run(io: Io, host: Host, rules: Rules, work: _Work) -> RunSummary:
         now=io.clock,
         random=io.random,
         log=entered,
-        logged=lambda: set(store.commits(log)),
+        logged=lambda: tuple(store.commits(log)),
         dump=work.name,
     )
     with contextlib.ExitStack() as stack:

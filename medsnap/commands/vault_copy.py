@@ -60,7 +60,7 @@ def copy(
     signed = _vouched(io, place)
     with copy_place.begun(place, to, signed):
         leaves = islice(store.leaves(log), head.size)  # what was appended since is the next copy's
-        logged = {leaf.commit for leaf in leaves if leaf.commit is not None}
+        logged = [leaf.commit for leaf in leaves if leaf.commit is not None]
         report = copies.copy(place, to, signed, logged=logged, reread=reread)
         entries = copying.copy(log, log_of(to, signed.directory), head)
     return _copied(io, report, entries, head.size)

@@ -78,11 +78,12 @@ def ledger(
     """
     from medsnap.platform import write_durably
     from medsnap.vault import directory, erasures
+    from medsnap.vault.order import places
 
     place = io.need(vault, "vault", "--vault")
     writable(save)
     named = directory.load(place).directory
-    order = {sha256: n for n, sha256 in enumerate(logged_commits(place))}
+    order = places(logged_commits(place))
     found = erasures.read(place, named, lambda: order)
     for where, what in found.problems:
         io.warn(f"{where}: {what}")

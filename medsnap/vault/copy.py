@@ -9,7 +9,7 @@ what is replaced in a vault too.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,18 +64,19 @@ class CopyReport:
 
 
 def copy(
-    vault: Path, to: Path, signed: SignedDirectory, *, logged: AbstractSet[Sha256], reread: bool = False
+    vault: Path, to: Path, signed: SignedDirectory, *, logged: Collection[Sha256], reread: bool = False
 ) -> CopyReport:
-    """Copy all but the log, under `copy_place.begun`. `logged` are the commits of the log.
+    """Copy all but the log, under `copy_place.begun`. `logged` are the commits of the log, in its order.
 
     With `reread` what lies in the copy is verified too, and mended where it is broken. Raises IoFailed
     when the copy cannot be written, Locked when the directory changed meanwhile.
     """
-    ledger = erasures.of(erasures.read_any(vault, signed.directory)).only(logged)
+    ledger = erasures.counting(vault, signed.directory, logged)
     work = _Copying(vault, to, ledger, reread=reread)
+    work.report.problems += (Problem(*ignored) for ignored in ledger.problems)
     work.directory(signed)
     work.policies()
-    for found in _commits(vault, signed, logged, work.report):
+    for found in _commits(vault, signed, frozenset(logged), work.report):
         work.commit(found)
     work.erasures()
     return work.report

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from medsnap.vault.erasures import FOLDER, Erasure, Ledger, Replaced, SignedEras
 from medsnap.vault.files import MAX_NOTE, io_errors, make_folder, names, read_limited, remove, write_new
 from medsnap.vault.ids import Random, is_id, random_id
 from medsnap.vault.objects import PART, ObjectDigests, digests_at, path_of, staging
+from medsnap.vault.order import places
 from medsnap.vault.reader import OpenBatch, Reader, subject
 from medsnap.vault.turns import turn
 
@@ -40,13 +41,14 @@ _INTENT: Final = ".erasing"
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Officer:
-    """Who removes photos, and by which right. `log` enters a note into the log, `logged` gives all hashes."""
+    """Who removes photos, and by which right. `log` enters a note into the log, `logged` gives all hashes
+    that stand there, in its order."""
 
     signer: Signer
     verb: str
     random: Random
     log: Callable[[SignedErasure], None]
-    logged: Callable[[], AbstractSet[Sha256]]
+    logged: Callable[[], Collection[Sha256]]
 
     def __repr__(self) -> str:
         return "Officer()"
@@ -106,7 +108,9 @@ def _touched(reader: Reader, wanted: AbstractSet[ObjectId]) -> tuple[list[_Place
     found: list[_Place] = []
     digests: dict[ObjectId, ObjectDigests] = {}
     for signed in reader.commits():
-        digests |= {o.object: o for o in reader.ledger.objects(signed.commit) if o.object in wanted}
+        for one in reader.ledger.objects(signed.commit):
+            if one.object in wanted:
+                _named_once(digests, one)
         for compartment, opened in reader.opened_batches(signed).items():
             if any(subject(event) in wanted for event, _ in opened.lines):
                 found.append((signed.commit.commit, compartment))
@@ -114,6 +118,20 @@ def _touched(reader: Reader, wanted: AbstractSet[ObjectId]) -> tuple[list[_Place
     if missing := wanted - digests.keys():
         raise Tampered("no commit names an object that is to go", where=f"objects/{min(missing)[:2]}")
     return found, tuple(digests[o] for o in sorted(digests))
+
+
+def _named_once(digests: dict[ObjectId, ObjectDigests], one: ObjectDigests) -> None:
+    """Keep what a commit says of an object. Raises Tampered when another has named it.
+
+    Who has a key that adds can name an object of a locked group again, with a row of his own where an
+    officer sees it: the officer would remove what he does not see.
+    """
+    if digests.setdefault(one.object, one) is not one:
+        raise Tampered(
+            "two commits name an object that is to go, so it may be another group's",
+            where=f"objects/{one.object[:2]}/{one.object}",
+            hint="medsnap vault check names them; nothing was removed",
+        )
 
 
 def complete(reader: Reader) -> None:
@@ -206,10 +224,10 @@ def finish(vault: Path, directory: Directory, officer: Officer) -> tuple[SignedE
             path = vault / FOLDER / erasure
             if path.exists():
                 note = erasures.parse(read_limited(path, MAX_NOTE), directory, f"{FOLDER}/{erasure}")
-                if not erasures.had_right(note):
-                    raise KeyRefused("its signer may not remove photos", where=f"{FOLDER}/{erasure}")
+                place = places(officer.logged()).get(note.sha256)
+                _still_right(note, place)
                 _whole(vault, note)
-                if note.sha256 not in officer.logged():
+                if place is None:
                     officer.log(note)
                 apply(vault, erasures.of([note]))
                 done.append(note)
@@ -222,6 +240,23 @@ def finish(vault: Path, directory: Directory, officer: Officer) -> tuple[SignedE
         for half in (vault / "tmp").glob(f".*{_INTENT}.*.tmp"):
             remove(half)
     return tuple(done)
+
+
+def _still_right(note: SignedErasure, place: int | None) -> None:
+    """Refuse a note whose signer had not the right where the log names it, or has it no more and it does not.
+
+    Somebody who was taken out keeps his key: what he signs now must not be done by another officer's hand.
+    """
+    where = f"{FOLDER}/{note.erasure.erasure}"
+    try:
+        erasures.check_right(note, place, where)
+    except KeyRefused as refused:
+        raise KeyRefused(
+            "the signer of an erasure that was begun may not remove photos",
+            where=where,
+            hint=f"take it and tmp/{note.erasure.erasure}{_INTENT} out of the vault, keep both, and ask who did"
+            " it; vault check --repair then puts aside what it has written",
+        ) from refused
 
 
 def _committed(vault: Path, directory: Directory) -> Iterator[str]:

@@ -24,6 +24,7 @@ from medsnap.vault.directory import REWRITING, Directory, WriterKey, WriterVerb
 from medsnap.vault.files import MAX_NOTE, make_folder, names, read_limited, write_new
 from medsnap.vault.ids import is_id
 from medsnap.vault.objects import ObjectDigests
+from medsnap.vault.order import places
 
 if TYPE_CHECKING:
     from medsnap.crypto.note import Signer
@@ -189,6 +190,15 @@ def read(
         notes.append((where_of.get(found.sha256, len(where_of)), found))
     notes.sort(key=lambda pair: pair[0])
     return of([note for _, note in notes], tuple(problems))
+
+
+def counting(vault: Path, directory: Directory, logged: Iterable[Sha256]) -> Ledger:
+    """Read of the ledger what the log names and its signers had the right for where it names it.
+
+    `logged` are the hashes in the log's order. By nothing else anything is ever removed.
+    """
+    place = places(logged)
+    return read(vault, directory, lambda: place).only(place)
 
 
 def parse(data: bytes, directory: Directory, where: str) -> SignedErasure:

@@ -6,7 +6,7 @@ decision that opens a photo come after the one that closed it, or let a hold not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,18 @@ class Order(Protocol):
 
     def __call__(self, directory: Directory, memory: bytes, /) -> Ordered:
         """Return the order."""
+
+
+def places(hashes: Iterable[Sha256]) -> dict[Sha256, int]:
+    """Say at which place of the log each hash stands; where one stands twice, the first counts.
+
+    Else whoever may write to the log could name a commit again, and with it let a decision that opens a
+    photo come after the one that closed it, or a hold after its signer's key was retired.
+    """
+    found: dict[Sha256, int] = {}
+    for place, sha256 in enumerate(hashes):
+        found.setdefault(sha256, place)
+    return found
 
 
 def fixed(commits: Sequence[Sha256]) -> Order:
@@ -80,5 +92,5 @@ class Places:
     def __call__(self) -> Mapping[Sha256, int]:
         """Give the place of each."""
         if self._map is None:
-            self._map = {sha256: n for n, sha256 in enumerate(self.ordered.commits)}
+            self._map = places(self.ordered.commits)
         return self._map

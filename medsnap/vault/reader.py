@@ -372,7 +372,7 @@ class Reader:
             with objects.opened(path) as handle:
                 yield from map(photo.part, decrypted(handle, identities))
         except FileNotFoundError:
-            if seal.object in erasures.of(erasures.read_any(self._vault, self._directory)).gone:
+            if seal.object in erasures.read(self._vault, self._directory, self._places).gone:
                 raise not_found() from None
             raise Tampered("a photo of the catalogue is missing from the vault", where=str(path)) from None
         except Tampered:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -52,7 +52,7 @@ class Writer:
         now: Callable[[], datetime],
         random: Random,
         log: Callable[[Sha256, tuple[str, ...]], None],
-        logged: Callable[[], set[Sha256]] = set,
+        logged: Callable[[], Collection[Sha256]] = tuple,
         dump: str = "",
     ) -> None:
         self._host, self._now, self._random, self._dump = host, now, random, dump
@@ -81,8 +81,7 @@ class Writer:
 
     def _ledger(self) -> erasures.Ledger:
         """Say what was erased or moved, by all notes in the log whose signers had the right."""
-        notes = erasures.read_any(self._vault, self._directory)
-        return erasures.of(notes).only(self._logged()) if notes else erasures.NOTHING
+        return erasures.counting(self._vault, self._directory, self._logged())
 
     def _beside(self, work: Callable[[Buffer], None], data: Buffer) -> Callable[[], None]:
         return self._hashers.submit(work, data).result
