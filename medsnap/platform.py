@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ WINDOWS = sys.platform == "win32"
 CAN_FORK = sys.platform == "linux"  # elsewhere system libraries start threads of their own
 NOT_PLAIN = "is no ordinary file, but a link, a folder, a pipe or a device"
 _CAREFUL = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+_LOCK_TEXT = re.compile(rb"process \d{0,20}\n?")
+MAX_LOCK = 80  # bytes; more is no lock's text
 _NO_FILE = frozenset({errno.ELOOP, errno.EISDIR, errno.ENXIO})
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
 
@@ -51,15 +54,19 @@ def kernel_lock(path: Path, *, what: str) -> Iterator[None]:
     """Hold an exclusive kernel lock on `path` (created 0600). It dies with the process.
 
     The file's text only names the holder for people. Raises Locked (75) when another holds it, Tampered
-    for a link or a pipe: what a link leads to would be emptied.
+    for a link or a pipe, and for what is no lock's text: what a link leads to would be emptied, and so would
+    a file that has the lock's name as a second one.
     """
     with _lock_file(path) as handle:
         if not _try_lock(handle):
-            holder = handle.read(80).decode("ascii", "replace").strip()
+            holder = handle.read(MAX_LOCK).decode("ascii", "replace").strip()
             raise Locked(
                 f"another medsnap run holds {what}" + (f" ({holder})" if holder else ""),
                 hint="wait for it to end; the lock goes with the process, nothing has to be removed",
             )
+        handle.seek(0)
+        if not _is_lock(handle.read(MAX_LOCK)):
+            raise Tampered("is no lock, but another file: nothing was written into it", where=str(path))
         handle.seek(0)
         handle.truncate()
         handle.write(f"process {os.getpid()}\n".encode("ascii"))
@@ -68,6 +75,12 @@ def kernel_lock(path: Path, *, what: str) -> Iterator[None]:
         finally:
             with contextlib.suppress(OSError):
                 handle.truncate(0)  # nobody holds it any more
+
+
+def _is_lock(text: bytes) -> bool:
+    """Say whether this is what a lock holds, whole or half written: held, or of a process that died."""
+    text = text.strip(b"\0")
+    return b"process ".startswith(text) or _LOCK_TEXT.fullmatch(text) is not None
 
 
 def _lock_file(path: Path) -> BinaryIO:
@@ -101,6 +114,11 @@ def open_plain(path: Path) -> io.BufferedReader:
         os.close(descriptor)
         raise NotPlain(errno.EINVAL, NOT_PLAIN, str(path))
     return os.fdopen(descriptor, "rb")
+
+
+def length_of(handle: io.BufferedReader) -> int:
+    """Return the length of an open file in bytes, as the system has it."""
+    return os.fstat(handle.fileno()).st_size
 
 
 def too_open(path: Path) -> bool:

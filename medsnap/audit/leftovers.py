@@ -20,6 +20,9 @@ from medsnap.errors import MedsnapError
 from medsnap.model.photo import Sha256
 
 _TILE: Final = re.compile(r"tile/(entries|\d{1,2})/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?", re.ASCII)
+_FOLDER: Final = re.compile(
+    r"tile(?:/(?:entries|\d{1,2})(?:/x\d{3})*(?:/\d{3}\.p)?)?|sealed(?:/[0-9a-f]{2})?", re.ASCII
+)
 _SEALED: Final = re.compile(r"sealed/([0-9a-f]{2})/(\1[0-9a-f]{62})", re.ASCII)
 _OWN: Final = frozenset({CHECKPOINT, "lock"})
 _STRANGER: Final = "does not belong into the log"
@@ -31,6 +34,9 @@ def faults(log: Log, size: int, sealed: AbstractSet[Sha256]) -> Iterator[tuple[s
     `sealed` are the digests of the events that the entries name.
     """
     begun: dict[tuple[str, int], list[bytes]] = {}  # of each tile, as much as the tree has
+    for name in _folders(log.root):
+        if not _FOLDER.fullmatch(name):  # one in the place of the next tile would stop every entry
+            yield f"log/{name}", _STRANGER
     for name in _names(log.root):
         tile, event = _TILE.fullmatch(name), _SEALED.fullmatch(name)
         if tile is not None:
@@ -41,6 +47,13 @@ def faults(log: Log, size: int, sealed: AbstractSet[Sha256]) -> Iterator[tuple[s
                 yield f"log/{name}", _STRANGER
         elif name not in _OWN:
             yield f"log/{name}", _STRANGER
+
+
+def _folders(root: Path) -> Iterator[str]:
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root)
+        if path.is_dir() and not path.is_symlink() and not any(p.startswith(".") for p in name.parts):
+            yield name.as_posix()
 
 
 def _names(root: Path) -> Iterator[str]:

@@ -11,7 +11,7 @@ import typer
 
 from medsnap import __version__
 from medsnap.commands._shared import Io
-from medsnap.errors import Exit, KeyRefused, UsageError
+from medsnap.errors import Exit, KeyRefused, Tampered, UsageError
 from medsnap.model.event import Action, AuditEvent, Due
 from medsnap.model.photo import Sha256
 
@@ -129,12 +129,16 @@ def order_of(vault: Path) -> Order:
     """Return how a vault's log is read for the order of its commits: verified, going on from before."""
     from medsnap.audit import order as reading
     from medsnap.crypto.note import Verifier
+    from medsnap.vault.files import names
     from medsnap.vault.order import Ordered
 
     def order(directory: Directory, memory: bytes) -> Ordered:
         before = reading.unpack(memory)
         verifiers = [Verifier.parse(key) for key in directory.log_vkeys]
-        now = reading.read(log_of(vault, directory), verifiers, before)
+        log = log_of(vault, directory)
+        if log.head() is None and names(vault / "commits"):  # its making alone is an entry
+            raise Tampered("the vault has commits and no log any more", where="log/checkpoint")
+        now = reading.read(log, verifiers, before)
         return Ordered(
             commits=now.commits,
             accounted=len(before.commits),

@@ -18,6 +18,7 @@ from medsnap.vault.erasures import Ledger
 from medsnap.vault.files import names, read_limited
 from medsnap.vault.ids import is_id
 from medsnap.vault.objects import ObjectDigests
+from medsnap.vault.order import places
 from medsnap.vault.pins import Pin
 from medsnap.vault.reader import Problem
 from medsnap.vault.rings import MAX_RING
@@ -82,13 +83,17 @@ def check(
     if directory is None:
         report.whole = False
         return report
-    for where, what in foreign.strangers(vault):
+    for where, what in (*foreign.strangers(vault), *foreign.misplaced(vault)):
         report.stray(where, what)
     for where, what in foreign.misshapen(vault):
         report.add(where, what)
     _rings(vault, directory, report)
     found = _commits(vault, directory, report)
-    place = {sha256: n for n, sha256 in enumerate(logged or ())}
+    hashes = tuple(logged or ())
+    place = places(hashes)
+    for twice in sorted({sha256 for n, sha256 in enumerate(hashes) if place[sha256] != n}):
+        report.add("log", f"the log names a commit twice; only the first place counts: {twice}")
+    found.sort(key=lambda signed: place.get(signed.sha256, len(hashes)))
     report.ledger = erasures.read(vault, directory, lambda: place)
     halves = _halves(vault, report)
     waiting = waiting | halves.keys() | {name for fresh in halves.values() for name in fresh}
@@ -240,8 +245,7 @@ def _objects(
     sample: Sample | None,
 ) -> None:
     gone = report.ledger.gone
-    named = (d for s in found for d in report.ledger.objects(s.commit))
-    wanted = {d.object: d for d in named if d.object not in gone}
+    wanted = _named(found, report)
     there = {
         f"{folder}/{name}"
         for folder in names(vault / "objects")
@@ -265,6 +269,20 @@ def _objects(
             report.waiting += 1
         else:
             report.stray(where, "an orphan: an object in no commit; it may be the only copy, keep it")
+
+
+def _named(found: list[SignedCommit], report: CheckReport) -> dict[ObjectId, ObjectDigests]:
+    """Give what has to lie in the vault, as the first commit of the log that names it says.
+
+    Else who has a key that adds could name an object again with digests of his own, and exchange it.
+    """
+    met: dict[ObjectId, ObjectDigests] = {}
+    for signed in found:
+        for one in report.ledger.objects(signed.commit):
+            if met.setdefault(one.object, one) is not one:
+                where = f"commits/{signed.commit.commit}"
+                report.add(where, f"names an object that another commit had named: {one.object}")
+    return {name: one for name, one in met.items() if name not in report.ledger.gone}
 
 
 def _object(vault: Path, expected: ObjectDigests, where: str, report: CheckReport) -> None:

@@ -127,7 +127,8 @@ def sha256_of(data: bytes) -> Sha256:
 def read(vault: Path, commit_id: str, directory: Directory) -> SignedCommit:
     """Read one commit and check its signature against the directory's writers.
 
-    Raises Tampered (broken, other vault, wrong name) or KeyRefused (no known writer signed it).
+    Raises Tampered (broken, other vault, wrong name, younger than the directory) or KeyRefused (no known
+    writer signed it).
     """
     path = vault / "commits" / commit_id
     data = read_limited(path, MAX_NOTE)
@@ -135,7 +136,22 @@ def read(vault: Path, commit_id: str, directory: Directory) -> SignedCommit:
     commit = _parsed(text, str(path))
     if commit.commit != commit_id or commit.vault != directory.vault:
         raise Tampered("a commit of another name or vault lies here", where=str(path))
+    not_younger(commit.directory, directory, str(path))
     return SignedCommit(commit=commit, writer=signer, sha256=sha256_of(data))
+
+
+def not_younger(version: int, directory: Directory, where: str) -> None:
+    """Refuse what was written under a directory newer than the one that lies here. Raises Tampered.
+
+    Nobody needs a memory for that: who puts an old directory back, to have a member again who was taken
+    out, would have to take out all that came since, and the log misses it.
+    """
+    if version > directory.version:
+        raise Tampered(
+            f"was written under version {version} of the directory, and version {directory.version} lies"
+            " here: an old one was put back, or it changes at this moment",
+            where=where,
+        )
 
 
 def digest(vault: Path, commit_id: str) -> Sha256:

@@ -254,8 +254,8 @@ def _still_right(note: SignedErasure, place: int | None) -> None:
         raise KeyRefused(
             "the signer of an erasure that was begun may not remove photos",
             where=where,
-            hint=f"take it and tmp/{note.erasure.erasure}{_INTENT} out of the vault, keep both, and ask who did"
-            " it; vault check --repair then puts aside what it has written",
+            hint=f"take it and tmp/{note.erasure.erasure}{_INTENT} out of the vault, keep both, and ask who"
+            " did it; vault check --repair then puts aside what it has written",
         ) from refused
 
 

@@ -183,6 +183,7 @@ def read(
             found = parse(read_limited(vault / FOLDER / name, MAX_NOTE), directory, where)
             if found.erasure.erasure != name:
                 raise Tampered("an erasure of another name lies here", where=where)
+            commits.not_younger(found.erasure.directory, directory, where)
             check_right(found, where_of.get(found.sha256), where)
         except MedsnapError as problem:
             problems.append((where, problem.message))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medsnap import disk
 from medsnap.errors import InputMissing, IoFailed, KeyRefused, Tampered
-from medsnap.platform import NOT_PLAIN, NotPlain, name_new, open_plain, write_durably
+from medsnap.platform import NOT_PLAIN, NotPlain, length_of, name_new, open_plain, write_durably
 
 MAX_NOTE = 64 * 1024 * 1024  # directory or commit, bytes
 MAX_BATCH = 512 * 1024 * 1024
@@ -22,7 +22,8 @@ def read_limited(path: Path, limit: int) -> bytes:
     """
     try:
         with open_plain(path) as handle:
-            data = handle.read(limit + 1)
+            # a file with holes costs its maker nothing: neither time nor memory is spent on it
+            data = handle.read(limit + 1) if length_of(handle) <= limit else None
     except (FileNotFoundError, NotADirectoryError):
         raise InputMissing("a file of the vault is missing", where=str(path)) from None
     except NotPlain as other:
@@ -31,7 +32,7 @@ def read_limited(path: Path, limit: int) -> bytes:
         raise KeyRefused(DENIED, where=str(path)) from denied
     except OSError as failure:
         raise IoFailed(f"cannot be read: {failure.strerror}", where=str(path)) from failure
-    if len(data) > limit:
+    if data is None or len(data) > limit:
         raise Tampered(f"is larger than {limit} bytes", where=str(path))
     return data
 

@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from medsnap.platform import NOT_PLAIN
+from medsnap.platform import MAX_LOCK, NOT_PLAIN
 from medsnap.vault.directory import FILE
+from medsnap.vault.ids import is_id
 
 FILES: Final = frozenset({FILE, "lock", "holds.lock"})
 FOLDERS: Final = frozenset(
     {"keys", "objects", "batches", "commits", "directories", "policies", "log", "erasures", "proofs", "tmp"}
 )
+_LOCKS: Final = frozenset({"lock", "holds.lock", "log/lock"})
 _OF_A_DISK: Final = frozenset({"lost+found"})  # where the vault is the root of a file system
 
 
@@ -28,6 +30,19 @@ def strangers(vault: Path) -> Iterator[tuple[str, str]]:
             yield entry.name, "does not belong into a vault"
         elif entry.name in FOLDERS and entry.is_file(follow_symlinks=False):
             yield entry.name, "is a file where a vault has a folder"
+
+
+def misplaced(vault: Path) -> Iterator[tuple[str, str]]:
+    """Give what lies where nobody looks for it: beside the folders of objects, among the erasures."""
+    for entry in _within(vault / "objects"):
+        name = f"objects/{entry.name}"
+        if entry.is_file(follow_symlinks=False):
+            yield name, "is a file where a vault has a folder"
+        elif not is_id(entry.name + "a" * 24) and not _within(vault / name):  # else each file in it is named
+            yield name, "is no folder of objects"
+    for entry in _within(vault / "erasures"):
+        if not is_id(entry.name):
+            yield f"erasures/{entry.name}", "is no erasure's name"
 
 
 def misshapen(vault: Path) -> Iterator[tuple[str, str]]:
@@ -47,6 +62,16 @@ def misshapen(vault: Path) -> Iterator[tuple[str, str]]:
                     waiting.append((name, folder / entry.name))
             elif not entry.is_file(follow_symlinks=False):
                 yield name, NOT_PLAIN
+            elif name in _LOCKS and entry.stat(follow_symlinks=False).st_size > MAX_LOCK:
+                yield name, "is no lock, but another file"
+
+
+def _within(folder: Path) -> list[os.DirEntry[str]]:
+    """List a folder that may be missing, or be none: then there is nothing, and `misshapen` tells why."""
+    try:
+        return [entry for entry in _listed(folder) if not entry.is_symlink()]
+    except OSError:
+        return []
 
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:

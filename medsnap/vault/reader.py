@@ -65,9 +65,8 @@ class Reader:
     """Open what the given identities may open.
 
     `order` gives the commits' hashes as the log has them, or reads them there. Commits that it does not
-    name come last; without a log that verifies nothing that would open a photo counts. `shut` are
-    compartments whose rings stay closed whatever the identities are. Problems are collected in
-    `problems`, each once.
+    name come last, and nothing in them that would open a photo counts. `shut` are compartments whose rings
+    stay closed whatever the identities are. Problems are collected in `problems`, each once.
     """
 
     def __init__(
@@ -314,10 +313,11 @@ class Reader:
         if verb is None:
             self.note(where, "holds an event that this medsnap does not know; it was passed over")
             return False
-        if verb not in signed.writer.verbs_at(self._places().get(signed.sha256)):
+        place = self._places().get(signed.sha256)
+        if verb not in signed.writer.verbs_at(place):
             self.note(where, f"an event was ignored: its signer may not '{verb}'")
             return False
-        if kind == OPEN and self.unordered:
+        if kind == OPEN and (self.unordered or place is None):
             self.note(where, "a decision that opens was ignored: the log does not say what came after it")
             return False
         if kind == ADD and not fits(compartment, event, committed):
