@@ -86,11 +86,18 @@ class _Sender:
 
     def sent(self, part: Sequence[Leaving], advance: Callable[[], None]) -> list[Leaving]:
         """Send a part and return what of it has left; what changed meanwhile is made anew, or stays."""
+        run, left = self.run, self.run.still(part)
+        begun = tuple(one.object for one in left)
+        if left:
+            run.log("begin", begun, None)
+        left = self._sent(left, advance)
+        run.log_stayed(set(begun) - {one.object for one in left})
+        return left
+
+    def _sent(self, left: list[Leaving], advance: Callable[[], None]) -> list[Leaving]:
         from medsnap.vault import turns
 
-        run, left = self.run, self.run.still(part)
-        if left:
-            run.log("begin", tuple(one.object for one in left), None)
+        run = self.run
         while left:
             numbers = copy.deepcopy(self.numbers)
             ready = self._ready(left, numbers, advance)
@@ -100,7 +107,6 @@ class _Sender:
                     self._release(ready)
                     self.numbers = numbers
                     return left
-            run.log_stayed({one.one.object for one in ready} - {one.object for one in left})
             for staging in self.staged.values():
                 staging.drop()
         return []

@@ -15,7 +15,7 @@ from medsnap.commands._at_rest import at_rest, look_at_log, pin_of, waiting_here
 from medsnap.commands._check_page import Found, result
 from medsnap.commands._shared import Io, Result, command
 from medsnap.commands._vault import KeyOption, VaultOption, find_keys, member, record
-from medsnap.errors import KeyRefused, MedsnapError, Tampered, UsageError
+from medsnap.errors import IoFailed, KeyRefused, MedsnapError, Tampered, UsageError
 from medsnap.model.event import Action
 
 if TYPE_CHECKING:
@@ -77,13 +77,13 @@ def check(
     target = _target(io, place, key_file, with_key=open_ or repair)
     mending = repair and not io.dry_run
     with _held(target, for_good=mending):
-        found = _look(target, share)
+        found = _look(target, share, alone=mending)
         if repair:
             plan = _mend(io, target, found)
             if mending:
                 if open_:
                     _enter_late(io, target, found, key_file)
-                found = _look(target, share)
+                found = _look(target, share, alone=mending)
             found.plan = plan
         if open_:
             found.opened = _open(io, target, share, key_file, anew=mending)
@@ -155,7 +155,27 @@ def _held(target: _Target, *, for_good: bool) -> Iterator[None]:
         yield
 
 
-def _look(target: _Target, share: Sample | None) -> Found:
+def _look(target: _Target, share: Sample | None, *, alone: bool) -> Found:
+    """Look at the vault. What a member is writing at this moment is looked at again once it is written."""
+    from medsnap.vault import sample, turns
+
+    found = _looked(target, share)
+    halves = found.report.unlogged or any(s.startswith("batches/") for s in found.report.strays)
+    if alone or not halves or not (target.vault / turns.LOCK).exists():
+        return found
+    try:
+        with turns.turn(target.vault):
+            again = _looked(target, sample.NOTHING)
+    except (IoFailed, Tampered):  # a vault that is only read, and whose lock is none of ours
+        return found
+    told = {p.where for p in again.report.problems}
+    hashed = (p for p in found.report.problems if p.where.startswith("objects/") and p.where not in told)
+    again.report.problems += hashed
+    again.report.objects = found.report.objects
+    return again
+
+
+def _looked(target: _Target, share: Sample | None) -> Found:
     from medsnap.commands._noted import is_copy
     from medsnap.vault import check as checking
     from medsnap.vault import directory

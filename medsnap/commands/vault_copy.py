@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from medsnap.commands._at_rest import look_at_log, pin_of
+from medsnap.commands._at_rest import at_rest, look_at_log, pin_of
 from medsnap.commands._check_page import media, some
 from medsnap.commands._recovery import SheetOption, read_sheets
 from medsnap.commands._shared import Io, Result, command
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from medsnap.vault.keys import Keys
     from medsnap.vault.reader import Problem
     from medsnap.vault.trial import Trial
+
+_PATIENCE: Final = 2  # times that a copy begins again where photos were taken out meanwhile
 
 
 @command()
@@ -48,12 +51,22 @@ def copy(
 
       medsnap vault copy /mnt/second-disk/vault --reread
     """
+    from medsnap.vault.turns import Changed
+
+    place = io.need(vault, "vault", "--vault")
+    for _ in range(_PATIENCE):
+        with suppress(Changed):
+            return _once(io, place, to, reread=reread)
+    return _once(io, place, to, reread=reread)
+
+
+def _once(io: Io, place: Path, to: Path, *, reread: bool) -> Result:
+    """Copy the vault as its log has it now. Raises Changed where photos are taken out meanwhile."""
     from medsnap.audit import copying, store
     from medsnap.crypto.note import Verifier
     from medsnap.vault import copy as copies
     from medsnap.vault import copy_place, directory
 
-    place = io.need(vault, "vault", "--vault")
     # first the log, then the directory: so no commit is younger than the directory that it needs
     log = log_of(place, directory.load(place).directory)
     head = copying.snapshot(log, [Verifier.parse(k) for k in directory.load(place).log_vkeys])
@@ -160,9 +173,10 @@ def restore_test(
     held = _held(io, copy_, recovery_file, sheet or [])
     verified, by = _root(io, copy_, signed, held)
     _somebody(verified, held)
-    log = look_at_log(copy_, signed, None)
-    report = checking.check(copy_, root_vkey=verified.root, logged=log.commits)
-    tried = trial.trial(copy_, verified, held.identities, order=log.commits or ())
+    with at_rest(copy_):  # a copy that is still being written has commits that its log lacks
+        log = look_at_log(copy_, signed, None)
+        report = checking.check(copy_, root_vkey=verified.root, logged=log.commits)
+        tried = trial.trial(copy_, verified, held.identities, order=log.commits or ())
     problems = list(dict.fromkeys((*report.problems, *log.problems, *tried.problems)))
     return _tried(io, tried, problems, by, log.size)
 

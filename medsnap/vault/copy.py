@@ -40,6 +40,7 @@ from medsnap.vault.objects import ObjectDigests
 from medsnap.vault.reader import Problem
 from medsnap.vault.repair import Move, Plan, carry_out
 from medsnap.vault.rings import MAX_RING
+from medsnap.vault.turns import Changed
 
 _PIECE = 1 << 20
 
@@ -69,7 +70,8 @@ def copy(
     """Copy all but the log, under `copy_place.begun`. `logged` are the commits of the log, in its order.
 
     With `reread` what lies in the copy is verified too, and mended where it is broken. Raises IoFailed
-    when the copy cannot be written, Locked when the directory changed meanwhile.
+    when the copy cannot be written, Locked when the directory changed meanwhile, Changed where files went
+    because photos were erased or moved since the log was read: then it has to be read again.
     """
     ledger = erasures.counting(vault, signed.directory, logged)
     work = _Copying(vault, to, ledger, reread=reread)
@@ -79,7 +81,17 @@ def copy(
     for found in _commits(vault, signed, frozenset(logged), work.report):
         work.commit(found)
     work.erasures()
+    if _overtaken(vault, signed, ledger).intersection(p.where for p in work.report.problems):
+        raise Changed
     return work.report
+
+
+def _overtaken(vault: Path, signed: SignedDirectory, ledger: erasures.Ledger) -> set[str]:
+    """Name the files that have gone by notes that the ledger does not have yet."""
+    known = {note.sha256 for note in ledger.notes}
+    notes = [n for n in erasures.read(vault, signed.directory).notes if n.sha256 not in known]
+    gone = {f"objects/{o.object[:2]}/{o.object}" for n in notes for o in n.erasure.objects}
+    return gone | {f"batches/{r.batch}" for n in notes for r in n.erasure.replaced}
 
 
 def _commits(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from medsnap.errors import UsageError
 
@@ -22,6 +23,9 @@ class Sample:
         """Say whether an object belongs to the sample."""
         found = hashlib.sha256(f"{self.seed}\0{object_id}".encode()).digest()
         return int.from_bytes(found[:8], "big") < self.percent / 100 * _WHOLE
+
+
+NOTHING: Final = Sample(percent=0, seed="")
 
 
 def parse(text: str, *, today: date, seed: str = "") -> Sample:

@@ -17,7 +17,10 @@ from medsnap.vault import keys, membership
 from medsnap.vault.change import Authority
 from medsnap.vault.directory import WriterVerb
 from tests.e2e.tampering import Check, Past, Verdict
+from tests.e2e.ward import furnished, ward
 from tests.unit.vault.world import World, make_world
+
+__all__ = ["furnished", "ward"]
 
 
 @pytest.fixture(scope="module")
