@@ -15,9 +15,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from medsnap.model.rewrite import Buffer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 T = TypeVar("T")
 
@@ -84,6 +87,13 @@ def _each(step: Callable[[T], None], things: Sequence[T]) -> None:
     with ThreadPoolExecutor(min(PARALLEL, len(things))) as pool:
         for done in [pool.submit(step, thing) for thing in things]:
             done.result()
+
+
+def aside() -> Executor:
+    """Give a thread that makes things durable while the next are written: a context manager."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(1)
 
 
 def begin_sync(descriptor: int) -> None:

@@ -15,6 +15,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -298,9 +299,39 @@ def unsynced() -> Iterator[None]:
         yield
 
 
+class AtOnce(Executor):
+    """Do what was to be done beside, before anything else."""
+
+    def submit(self, work: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*given, **named))
+        except BaseException as problem:  # noqa: BLE001 - who asks for the result gets it
+            done.set_exception(problem)
+        return done
+
+
+class Last(Executor):
+    """Do it as late as can be: when somebody waits for it."""
+
+    def submit(self, work: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:
+        class Asked(Future[Any]):
+            def result(self, timeout: float | None = None) -> Any:
+                if not self.done():
+                    done = AtOnce().submit(work, *given, **named)
+                    problem = done.exception()
+                    if problem is None:
+                        self.set_result(done.result())
+                    else:
+                        self.set_exception(problem)
+                return super().result(timeout)
+
+        return Asked()
+
+
 @contextlib.contextmanager
-def watched(watcher: Watcher) -> Iterator[None]:
-    """Put the faulting disk in the place of the real one."""
+def watched(watcher: Watcher, aside: type[Executor] = AtOnce) -> Iterator[None]:
+    """Put the faulting disk in the place of the real one; what is done aside is done in one order."""
     kind, connect = _connection(watcher), sqlite3.connect
 
     def connected(database: Any, *more: Any, **options: Any) -> sqlite3.Connection:
@@ -313,6 +344,7 @@ def watched(watcher: Watcher) -> Iterator[None]:
         for name, step in _steps(watcher).items():
             patch.setattr(disk, name, step)
         patch.setattr(disk, "PARALLEL", 1)  # one step after the other
+        patch.setattr(disk, "aside", aside)
         patch.setattr(sqlite3, "connect", connected)
         yield
 

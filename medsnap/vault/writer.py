@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
 
@@ -34,6 +35,14 @@ COMMIT_AFTER = timedelta(seconds=60)
 WORTH_A_THREAD = 1 << 20  # bytes of a photo from which on it is hashed in threads beside
 PLACE_EVERY = 8  # objects that are made durable together: one wait for the disk serves them all
 LOCK = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Objects that are being made durable and named, beside the sealing of the next ones."""
+
+    done: Future[None]
+    staged: dict[ObjectId, Staged]
 
 
 class Writer:
@@ -63,6 +72,7 @@ class Writer:
         self._objects: list[ObjectDigests] = []  # of the rows that wait
         self._staged: dict[ObjectId, tuple[Sha256, Staged]] = {}  # whole, without a name; by source
         self._rowless: set[ObjectId] = set()  # of those: no row was added yet
+        self._group: _Group | None = None
         self._since = now()
         self._waiting = 0
         self._torn = False  # memory may be behind the journal: an interrupt or error cut a step off
@@ -76,6 +86,7 @@ class Writer:
             self.recover()
             self._gone = self._ledger()
             self._hashers = stack.enter_context(ThreadPoolExecutor(2))
+            self._placer = stack.enter_context(disk.aside())
             self._stack = stack.pop_all()
         return self
 
@@ -106,6 +117,8 @@ class Writer:
         found = self._journal.known(source)
         if found is None or found.object in self._staged:
             return found
+        if self._group is not None and found.object in self._group.staged:
+            return found  # it gets its name at this moment
         if found.object in self._gone.erased:
             return dataclasses.replace(found, state=ERASED)
         if found.object in self._gone.moved:
@@ -165,24 +178,42 @@ class Writer:
             self._rowless.difference_update(o.object for o in digests)
             if _leaves(row) or len(self._staged) >= PLACE_EVERY:
                 self._place()
+            if _leaves(row):
+                self._placed()
         due = self._waiting >= COMMIT_EVERY or self._now() - self._since >= COMMIT_AFTER
         return self.commit() if due else None
 
     def _place(self) -> None:
-        """Give the staged objects their names, durably; what each is to become is written down first."""
+        """Hand the staged objects over, to get their names durably, once it is written down what they become.
+
+        One group at a time: the disk works on it while the next is sealed.
+        """
+        self._placed()
         if not self._staged:
             return
         self._journal.intend(
             (source, name) for name, (source, _) in self._staged.items() if name in self._rowless
         )
-        objects.place(self._vault, [staged for _, staged in self._staged.values()])
+        staged = {name: one for name, (_, one) in self._staged.items()}
+        self._group = _Group(self._placer.submit(objects.place, self._vault, list(staged.values())), staged)
         self._staged, self._rowless = {}, set()
+
+    def _placed(self) -> None:
+        """Wait until the objects that were handed over have their names, durably. Raises IoFailed."""
+        if self._group is not None:
+            self._group.done.result()
+            self._group = None
 
     def _close_staged(self) -> None:
         """Let go of the files; the journal says which of them count."""
-        for _, staged in self._staged.values():
-            staged.close()
-        self._staged, self._rowless = {}, set()
+        if self._group is not None:
+            if not self._group.done.cancel():
+                self._group.done.exception()  # nobody else may be at work on the files from here on
+            for one in self._group.staged.values():
+                one.close()
+        for _, one in self._staged.values():
+            one.close()
+        self._group, self._staged, self._rowless = None, {}, set()
 
     def commit(self) -> SignedCommit | None:
         """Write batches, commit and log entry for all rows that wait; None when none does.
@@ -197,6 +228,7 @@ class Writer:
         draft = commits.Draft(lines={k: v.encoded for k, v in self._lines.items()}, objects=self._objects)
         with self._step():
             self._place()
+            self._placed()
             signed = commits.write(
                 self._vault,
                 self._directory,

@@ -5,10 +5,12 @@ To have an operation stopped here, add a row to `CASES`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +19,26 @@ import pytest
 from medsnap.audit import copying, store
 from medsnap.commands import _vault as command
 from medsnap.errors import MedsnapError
-from medsnap.vault import check, copy_place, membership, policies, repair, trial
+from medsnap.vault import check, copy_place, membership, policies, trial, writer
 from medsnap.vault import copy as copies
 from medsnap.vault.change import Authority
 from medsnap.vault.directory import FILE, WriterVerb, load
 from medsnap.vault.governing import pin_policy
-from tests.faulty_disk import Failing, Image, Recorder, Short, restore, unsynced, watched
+from tests.faulty_disk import (
+    AtOnce,
+    Failing,
+    Image,
+    Last,
+    Recorder,
+    Short,
+    Watcher,
+    restore,
+    unsynced,
+    watched,
+)
 
-from . import moves, recoveries, removals
+from . import moves, recoveries, removals, strays
+from .strays import rings_put_aside
 from .world import World, make_world, taken_in
 
 
@@ -33,12 +47,22 @@ class Case:
     """An operation that is to outlive any fault.
 
     `prepare` makes the world before it, `act` runs it and says whether it did all of its work; it is
-    run again after a fault. `settled` asserts what is true once it has run to its end.
+    run again after a fault. `settled` asserts what is true once it has run to its end. `together`
+    objects get their names in one go, `aside` of the sealing of the next ones.
     """
 
     prepare: Callable[[World], None]
     act: Callable[[World], bool]
     settled: Callable[[World], None]
+    together: int = writer.PLACE_EVERY
+    aside: type[Executor] = AtOnce
+
+    @contextlib.contextmanager
+    def on(self, watcher: Watcher) -> Iterator[None]:
+        """Run on a faulting disk."""
+        with watched(watcher, self.aside), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writer, "PLACE_EVERY", self.together)
+            yield
 
 
 def _sound(world: World) -> None:
@@ -181,7 +205,7 @@ def _member_added(world: World) -> bool:
     before = world.host_directory()
     if before.member("guest") is None:
         membership.add(world.vault, before, _guest(world), _authority(world))
-    _put_aside(world)
+    rings_put_aside(world)
     return True
 
 
@@ -189,7 +213,7 @@ def _member_removed(world: World) -> bool:
     before = world.host_directory()
     if before.member("guest") is not None:
         membership.remove(world.vault, before, "guest", _authority(world))
-    _put_aside(world)
+    rings_put_aside(world)
     return True
 
 
@@ -197,7 +221,7 @@ def _rotated(world: World) -> bool:
     before = world.host_directory()
     if before.compartment("intimate").epoch == 1:
         membership.new_epoch(world.vault, before, ["intimate", "general"], _authority(world), auditors=True)
-    _put_aside(world)
+    rings_put_aside(world)
     return True
 
 
@@ -226,12 +250,6 @@ def _is_pinned(world: World) -> None:
     assert world.stored() == world.expected(1)
 
 
-def _put_aside(world: World) -> None:
-    """`vault check --repair`: rings that the directory does not name are no loss and no harm."""
-    report = check.check(world.vault, root_vkey=world.new.directory.root)
-    repair.carry_out(world.vault, repair.plan(world.vault, report))
-
-
 def _guest_opens(world: World) -> None:
     assert world.guest is not None
     assert world.stored() == world.expected(1)
@@ -247,32 +265,12 @@ def _guest_is_out(world: World) -> None:
     assert (epochs["general"], epochs["identifiable"], epochs["intimate"]) == (2, 2, 1)
 
 
-def _with_strays(world: World) -> None:
-    world.shoot(1)
-    world.ingest()
-    for stray in ("objects/ab/Thumbs.db", "keys/strange.age", f"batches/{'a' * 26}", f"tmp/{'a' * 26}.part"):
-        path = world.vault / stray
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(stray.encode())
-
-
-def _repaired(world: World) -> bool:
-    report = check.check(
-        world.vault, root_vkey=world.new.directory.root, logged=set(store.commits(world.log()))
-    )
-    repair.carry_out(world.vault, repair.plan(world.vault, report))
-    return True
-
-
-def _strays_are_kept(world: World) -> None:
-    assert world.stored() == world.expected(1)
-    kept = [p.read_bytes() for p in (world.vault / "tmp").rglob("*") if p.is_file()]
-    assert len(kept) == len(set(kept)) == 4
-
-
 CASES: dict[str, Case] = {
     "ingest": Case(prepare=_shot(1, 2, 3), act=_ingested, settled=_all_once(1, 2, 3)),
-    "a second ingest": Case(prepare=_second_night, act=_ingested, settled=_all_once(1, 2, 3, 4)),
+    "a second ingest": Case(prepare=_second_night, act=_ingested, settled=_all_once(1, 2, 3, 4), together=1),
+    "ingest, named as late as can be": Case(
+        prepare=_shot(1, 2, 3), act=_ingested, settled=_all_once(1, 2, 3), together=2, aside=Last
+    ),
     "copy": Case(prepare=_ingested_two, act=_copied, settled=_copy_is_whole),
     "a second copy": Case(prepare=_grown, act=_copied, settled=_copy_is_whole),
     "member add": Case(prepare=_ingested_one, act=_member_added, settled=_guest_opens),
@@ -280,12 +278,12 @@ CASES: dict[str, Case] = {
     "new epoch": Case(prepare=_ingested_one, act=_rotated, settled=_epoch_has_begun),
     "recovery renew": Case(
         prepare=_ingested_one,
-        act=lambda w: recoveries.renewed(w, _authority(w), _put_aside),
+        act=lambda w: recoveries.renewed(w, _authority(w), rings_put_aside),
         settled=recoveries.new_sheets_open,
     ),
     "break-glass end": Case(
         prepare=_with_guest,
-        act=lambda w: recoveries.ended(w, _authority(w), _put_aside),
+        act=lambda w: recoveries.ended(w, _authority(w), rings_put_aside),
         settled=_guest_is_out,
     ),
     "pin a policy": Case(prepare=_ingested_one, act=_pinned, settled=_is_pinned),
@@ -294,7 +292,7 @@ CASES: dict[str, Case] = {
     "move": Case(prepare=_ingested_two, act=moves.moved, settled=moves.has_moved),
     "a copy after an erasure": Case(prepare=_erased_since, act=_copied, settled=_copy_lacks_it),
     "a copy after a move": Case(prepare=_moved_since, act=_copied, settled=_copy_is_whole),
-    "repair": Case(prepare=_with_strays, act=_repaired, settled=_strays_are_kept),
+    "repair": Case(prepare=strays.left, act=strays.put_aside, settled=strays.are_kept),
 }
 
 
@@ -347,7 +345,7 @@ def _finish(case: Case, world: World, label: str) -> None:
 def test_a_crash_before_any_step_loses_and_doubles_nothing(case: Case, start: Start) -> None:
     world = start.fresh()
     recorder = Recorder(world.root, seed=int(os.environ.get("MEDSNAP_SEED", "1")))
-    with watched(recorder):
+    with case.on(recorder):
         assert case.act(world)
     recorder.before("the end", None)
     case.settled(world)
@@ -368,7 +366,7 @@ def test_a_disk_that_fails_at_any_step_loses_and_doubles_nothing(
         failing = Failing(at, full=full)
         done = False
         try:
-            with watched(failing):
+            with case.on(failing):
                 done = case.act(world)
         except MedsnapError:
             pass
@@ -381,7 +379,7 @@ def test_a_disk_that_fails_at_any_step_loses_and_doubles_nothing(
 
 def test_short_writes_are_written_on(case: Case, start: Start) -> None:
     world = start.fresh()
-    with watched(Short()):
+    with case.on(Short()):
         assert case.act(world)
     case.settled(world)
     _sound(world)
