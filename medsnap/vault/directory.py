@@ -123,6 +123,10 @@ class WriterKey:
                 return term.verbs
         return self.verbs
 
+    def had(self, verb: str) -> bool:
+        """Say whether the key has a verb, or had it once."""
+        return any(verb in verbs for verbs in (self.verbs, *(term.verbs for term in self.earlier)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:

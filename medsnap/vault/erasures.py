@@ -239,9 +239,7 @@ def check_right(found: SignedErasure, place: int | None, where: str) -> None:
 
 def had_right(found: SignedErasure) -> bool:
     """Say whether the signer has the right or had it once: where the log's order is not at hand."""
-    verb, writer = found.erasure.verb, found.writer
-    terms = (writer.verbs, *(term.verbs for term in writer.earlier))
-    return verb in REWRITING and any(verb in verbs for verbs in terms)
+    return found.erasure.verb in REWRITING and found.writer.had(found.erasure.verb)
 
 
 def read_any(vault: Path, directory: Directory) -> list[SignedErasure]:

@@ -315,6 +315,7 @@ class Reader:
             return False
         place = self._places().get(signed.sha256)
         if verb not in signed.writer.verbs_at(place):
+            self.incomplete |= place is None and signed.writer.had(verb)  # a hold, of a log that was cut?
             self.note(where, f"an event was ignored: its signer may not '{verb}'")
             return False
         if kind == OPEN and (self.unordered or place is None):
@@ -356,8 +357,7 @@ class Reader:
     def chunks(self, seal: Seal) -> Iterator[Buffer]:
         """Yield the photo of a row that the caller has, cut to its length, in a buffer that is filled anew.
 
-        What was yielded is the photo only when this ends: keep it apart until then. Raises NotFound (also
-        for one that was erased or moved since its row was read), Tampered.
+        It is the photo only when this ends. Raises NotFound (erased or moved since, too), Tampered.
         """
         from medsnap.crypto.age import decrypted
 

@@ -16,8 +16,10 @@ from medsnap.commands._shared import Format
 from medsnap.vault import keys, membership
 from medsnap.vault.change import Authority
 from medsnap.vault.directory import WriterVerb
-from tests.e2e.tampering import Check, Past, Verdict
+from tests.e2e.in_process import run
+from tests.e2e.tampering import Check, Past, Run, Verdict
 from tests.e2e.ward import furnished, ward
+from tests.helpers import Ran
 from tests.unit.vault.world import World, make_world
 
 __all__ = ["furnished", "ward"]
@@ -83,6 +85,23 @@ def check(world: World, capsys: pytest.CaptureFixture[str]) -> Check:
         return Verdict(code, json.loads(capsys.readouterr().out))
 
     return run
+
+
+@pytest.fixture
+def medsnap(world: World) -> Run:
+    """Run a command as the vault's owner, with a cache that lasts."""
+    environment = {
+        "HOME": str(world.root),
+        "MEDSNAP_VAULT": str(world.vault),
+        "MEDSNAP_STATE": str(world.root / "host"),
+        "MEDSNAP_CACHE": str(world.root / "cache"),
+        "MEDSNAP_KEY_FILE": str(world.root / "owner.key"),
+    }
+
+    def command(*words: str | Path) -> Ran:
+        return run(words, environment=environment, cwd=world.root, seed=os.urandom(8).hex())
+
+    return command
 
 
 _DEFAULTS = {"open_": False, "sample": "", "seed": "", "repair": False, "key_file": None}

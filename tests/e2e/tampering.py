@@ -17,6 +17,7 @@ from medsnap.vault import commits, objects
 from medsnap.vault.directory import load
 from medsnap.vault.keys import Keys
 from medsnap.vault.reader import Reader
+from tests.helpers import Ran
 from tests.unit.vault.conftest import NOW
 from tests.unit.vault.world import World
 
@@ -48,6 +49,7 @@ class Verdict:
 
 
 Check = Callable[..., Verdict]
+Run = Callable[..., Ran]
 
 
 def files(folder: Path) -> list[Path]:

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_tamper_withheld import Run, medsnap
+from tests.e2e.tampering import Run
 from tests.unit.vault.world import World
-
-__all__ = ["medsnap"]
 
 
 def _file(folder: Path) -> Path:

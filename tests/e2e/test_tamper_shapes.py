@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -179,3 +180,73 @@ def test_a_file_that_may_not_be_read_is_told_as_such(world: World) -> None:
             read_limited(path, 100)
     finally:
         os.seteuid(0)
+
+
+# ── where nobody looks ───────────────────────────────────────────────────────────────────────
+
+
+def _written(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"x")
+
+
+HIDING: dict[str, Callable[[Path], None]] = {
+    "objects/readme": _written,
+    "objects/" + "a" * 26: _written,
+    "objects/evil": Path.mkdir,
+    "objects/AB": Path.mkdir,
+    "objects/ab/" + "AB" * 13: _written,
+    "erasures/notes.txt": _written,
+    "erasures/" + "A" * 26: _written,
+    "proofs/x": _written,
+    "directories/007": _written,
+    "directories/\u0661": _written,
+    "policies/" + "AB" * 32 + ".yaml": _written,
+    "commits/" + "\uff41" * 26: _written,
+    "batches/\x1b[2J": _written,
+    "log/tile/entries/000.p/250": Path.mkdir,
+    "log/evil": Path.mkdir,
+}
+
+
+@pytest.mark.parametrize("place", HIDING)
+def test_what_lies_where_nobody_looks_is_named(place: str, world: World, check: Check) -> None:
+    HIDING[place](world.vault / place)
+    found = check()
+    assert (found.code, found.places) == (4, [place])
+    if found.told["problems"][0]["what"].startswith(("is a file", "is no folder", "is no erasure")):
+        assert check(repair=True).code == 0
+
+
+@pytest.mark.parametrize("lock", ["lock", "log/lock"])
+def test_a_lock_that_is_a_second_name_of_a_file_empties_nothing(
+    lock: str, world: World, check: Check
+) -> None:
+    victim = world.vault / ("directory" if lock == "lock" else "log/checkpoint")
+    before = victim.read_bytes()
+    (world.vault / lock).unlink()
+    os.link(victim, world.vault / lock)
+    found = check()
+    assert (found.code, found.places) == (4, [lock])
+    with pytest.raises(Tampered, match="is no lock"):
+        world.ingest() if lock == "lock" else enter(world, None)
+    assert victim.read_bytes() == before
+
+
+@pytest.mark.parametrize("left", [b"", b"proc", b"process 17", b"process 17\n", bytes(11)])
+def test_what_a_killed_holder_leaves_is_a_lock(left: bytes, tmp_path: Path) -> None:
+    (tmp_path / "lock").write_bytes(left)
+    with kernel_lock(tmp_path / "lock", what="it"):
+        assert (tmp_path / "lock").read_bytes() == b"process %d\n" % os.getpid()
+
+
+@pytest.mark.parametrize("place", ["directory", "ring", "batch", "commit", "policy", "entries", "checkpoint"])
+def test_a_huge_file_of_holes_is_named_and_not_read(place: str, world: World, check: Check) -> None:
+    path = PLACES[place](world.vault)
+    with path.open("r+b") as handle:
+        handle.truncate(1 << 36)
+    start = time.process_time()
+    found = check()
+    assert found.code == 4
+    assert where(path, world) in found.text
+    assert time.process_time() - start < 5

@@ -10,7 +10,6 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,30 +20,10 @@ from medsnap.audit.merkle import leaf_hash, root_of
 from medsnap.crypto.note import Verifier, generate
 from medsnap.errors import Tampered
 from medsnap.model.photo import Sha256
-from tests.e2e.in_process import run
-from tests.e2e.tampering import commit_as, files, newest
+from tests.e2e.tampering import Run, commit_as, files, newest
 from tests.helpers import Ran
 from tests.unit.vault.conftest import NOW
 from tests.unit.vault.world import World
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def medsnap(world: World) -> Run:
-    """Run a command as the vault's owner, with a cache that lasts."""
-    environment = {
-        "HOME": str(world.root),
-        "MEDSNAP_VAULT": str(world.vault),
-        "MEDSNAP_STATE": str(world.root / "host"),
-        "MEDSNAP_CACHE": str(world.root / "cache"),
-        "MEDSNAP_KEY_FILE": str(world.root / "owner.key"),
-    }
-
-    def command(*words: str | Path) -> Ran:
-        return run(words, environment=environment, cwd=world.root, seed=os.urandom(8).hex())
-
-    return command
 
 
 def _withdrawn(world: World, medsnap: Run) -> Path:
