@@ -179,7 +179,7 @@ def _writer(run: Run) -> MemberWriter:
     """Make the writer of receipts. Raises KeyRefused before anything has left."""
     from medsnap.model.record import RECEIPT
     from medsnap.vault.member_writer import MemberWriter
-    from medsnap.vault.reader import VERB_FOR
+    from medsnap.vault.rights import VERB_FOR
 
     session = run.session
     writer = MemberWriter(

@@ -29,8 +29,10 @@ from medsnap.vault import catalogue_search as searching
 from medsnap.vault import catalogue_sights as sights
 from medsnap.vault.catalogue_intake import COUNTS, SEGMENT, Intake, whole
 from medsnap.vault.catalogue_kin import Only
+from medsnap.vault.catalogue_order import Order
 from medsnap.vault.catalogue_seen import LOG, remember, seen_in
 from medsnap.vault.catalogue_store import Store, building, in_memory, stored
+from medsnap.vault.catalogue_taken import taken
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.directory import WriterVerb
 from medsnap.vault.entries import Entry, Filters
@@ -146,7 +148,10 @@ class Catalogue:
                 if signed is None:
                     _take_notes(intake, reader)
                 if intake.changed:
-                    intake.flush()
+                    intake.flush(more=signed is not None and not store.published)
+        if not store.published:
+            with store.transaction():
+                Order(store).merge()
         remember(store, reader)
         store.publish()
         return taken
@@ -325,8 +330,8 @@ def _take(intake: Intake, reader: Reader, signed: SignedCommit) -> None:
 
 def _take_lines(intake: Intake, reader: Reader, signed: SignedCommit) -> None:
     """Take in the events of a commit; those that were taken in before change nothing."""
-    for compartment, event, raw in reader.lines(signed):
-        problem = intake.take(compartment, event, raw)
+    for one in reader.each(signed, taken):
+        problem = intake.take(one)
         if problem:
             reader.note("a batch", problem)
 

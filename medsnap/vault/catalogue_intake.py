@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import array
 import json
-import sys
 import zlib
 from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any, Final
 
 from medsnap.model.codec import CodecError, from_json
-from medsnap.model.record import ADD, CONSENT, HOLD, RELEASE, ReceiptRow
+from medsnap.model.record import CONSENT, HOLD, RELEASE, ReceiptRow
+from medsnap.vault import catalogue_postings as postings
 from medsnap.vault import catalogue_sights as sights
 from medsnap.vault import consents, decisions, holds
 from medsnap.vault.catalogue_order import Key, Order, key_of
 from medsnap.vault.catalogue_store import Store
-from medsnap.vault.entries import Entry, entry_of, labels
-from medsnap.vault.repeats import Facts, facts_of
+from medsnap.vault.catalogue_taken import Misfit, Photo, Taken, unreadable
+from medsnap.vault.entries import Entry
 
 BLOCK: Final = 16  # whole rows that are compressed together: they repeat each other
 SEGMENT: Final = 20_000  # photos in one transaction
@@ -37,7 +36,10 @@ class Intake:
         self._blocks = counts.get("blocks", 0)
         self._segments = counts.get("segments", 0)
         self._later = counts.get("later", 0)
-        self._fresh: list[tuple[int, Entry, bytes, Facts]] = []
+        self._rows: list[Photo] = []  # of the block that is not full yet
+        self._postings, self._keys = postings.Postings(), list[Key]()
+        self._kin: list[tuple[bytes, int]] = []
+        self._evidence: set[str] = set()  # kept already
         self._before = self._state()
 
     def _state(self) -> dict[str, int]:
@@ -57,28 +59,31 @@ class Intake:
     @property
     def changed(self) -> bool:
         """Say whether anything was taken in."""
-        return bool(self._fresh) or self._state() != self._before
+        return bool(self._keys) or self._state() != self._before
 
     @property
     def waiting(self) -> int:
         """How many photos wait to be written."""
-        return len(self._fresh)
+        return len(self._keys)
 
-    def take(self, compartment: str, event: dict[str, Any], raw: bytes) -> str:
-        """Take in one event; `raw` is its line. Returns why it does not count, "" when it does."""
+    def take(self, one: Taken) -> str:
+        """Take in one event. Returns why it does not count, "" when it does."""
+        if isinstance(one, Photo):
+            return self._photo(one)
         try:
-            if event["event"] == ADD:
-                return self._photo(compartment, event, raw)
-            if event["event"] == CONSENT:
-                return self._beside(consents.NAME, consents.checked(event), "")
-            if event["event"] in (HOLD, RELEASE):  # one of a patient lies in every compartment
-                return self._beside(holds.NAME, holds.checked(event), "")
-            if event["event"] in decisions.KINDS:
-                name = str(decisions.read(event).object)
-                return self._beside(name, event, compartment) or self._settle(name)
-            return self._beside(str(from_json(ReceiptRow, event).receipt.object), event, compartment)
+            return one.why if isinstance(one, Misfit) else self._event(one.compartment, one.event)
         except CodecError as misfit:
-            return f"a row cannot be read by this medsnap ({misfit.where})"
+            return unreadable(misfit).why
+
+    def _event(self, compartment: str, event: dict[str, Any]) -> str:
+        if event["event"] == CONSENT:
+            return self._beside(consents.NAME, consents.checked(event), "")
+        if event["event"] in (HOLD, RELEASE):  # one of a patient lies in every compartment
+            return self._beside(holds.NAME, holds.checked(event), "")
+        if event["event"] in decisions.KINDS:
+            name = str(decisions.read(event).object)
+            return self._beside(name, event, compartment) or self._settle(name)
+        return self._beside(str(from_json(ReceiptRow, event).receipt.object), event, compartment)
 
     def has_seen(self, commit: str) -> bool:
         """Say whether all of a commit was taken in."""
@@ -90,40 +95,60 @@ class Intake:
         self._store.db.execute("INSERT INTO seen VALUES (?, ?)", (commit, self._store.tag("seen", commit)))
         self.seen += 1
 
-    def flush(self) -> None:
-        """Write all that waits, and the counts; the transaction may end after it."""
+    def flush(self, *, more: bool = False) -> None:
+        """Write all that waits, and the counts; the transaction may end after it.
+
+        With `more` to come lists lack these photos until the order is merged: only where nobody asks yet.
+        """
         from medsnap.vault import catalogue_kin as kin
 
-        fresh, self._fresh = self._fresh, []
-        cells: list[tuple[int, bytes]] = []
-        for start in range(0, len(fresh), BLOCK):
-            part = fresh[start : start + BLOCK]
-            self._blocks += 1
-            self._store.write(
-                "block", [(self._blocks, zlib.compress(b"\n".join(r for _, _, r, _ in part), 1))]
-            )
-            sights.write(self._store, self._blocks, (raw for _, _, raw, _ in part))
-            kin.write(self._store, self._blocks, [facts for _, _, _, facts in part])
-            cells += [(n, pack(e, self._blocks, slot)) for slot, (n, e, _, _) in enumerate(part)]
-        self._store.write("photo", cells)
-        if fresh:
-            self._post(fresh)
-            self._order.insert([key_of(entry, n) for n, entry, _, _ in fresh])
-            kin.relate(self._store, [(n, facts) for n, _, _, facts in fresh])
+        if self._rows:
+            self._write_block()
+        if self._keys:
+            self._segments += 1
+            postings.write(self._store, self._segments, self._postings.labels())
+            (self._order.put_by if more else self._order.insert)(self._keys)
+            kin.relate(self._store, self._kin)
+        self._postings, self._keys, self._kin = postings.Postings(), [], []
         self._store.write_head(COUNTS, json.dumps(self._state()).encode())
 
-    def _photo(self, compartment: str, event: dict[str, Any], raw: bytes) -> str:
-        entry = entry_of(event, compartment)
+    def _photo(self, photo: Photo) -> str:
+        from medsnap.vault import catalogue_kin as kin
+
+        entry = photo.entry
         tag = self._store.name_tag(entry.object)
         number = self.photos + 1
         # the first row of an object counts
         if not self._store.db.execute("INSERT OR IGNORE INTO name VALUES (?, ?)", (tag, number)).rowcount:
             return ""
         self.photos = number
-        self._fresh.append((number, entry, raw, facts_of(event)))
+        self._postings.add(number, entry)
+        self._keys.append(key_of(entry, number))
+        self._kin += kin.tags(self._store, number, photo.facts)
+        self._rows.append(photo)
+        if len(self._rows) == BLOCK:
+            self._write_block()
         if self._later and self._waits(tag):
             return self._settle(entry.object)
         return ""
+
+    def _write_block(self) -> None:
+        """Write the rows that wait: but for numbers and tags nothing of a photo is held longer."""
+        from medsnap.vault import catalogue_kin as kin
+
+        rows, self._rows = self._rows, []
+        self._blocks += 1
+        raw = zlib.compress(b"\n".join([row.raw for row in rows]), 1)
+        self._store.write("block", [(self._blocks, raw)])
+        sights.write(self._store, self._blocks, [(row.evidence[0], row.study) for row in rows])
+        for digest, text in dict(row.evidence for row in rows).items():
+            if digest and digest not in self._evidence:
+                sights.keep(self._store, digest, text)
+                self._evidence.add(digest)
+        kin.write(self._store, self._blocks, [row.facts for row in rows])
+        first = self.photos - len(rows) + 1
+        cells = [(first + slot, pack(row.entry, self._blocks, slot)) for slot, row in enumerate(rows)]
+        self._store.write("photo", cells)
 
     def _waits(self, tag: bytes) -> bool:
         return self._store.db.execute("SELECT 1 FROM later WHERE tag = ?", (tag,)).fetchone() is not None
@@ -144,36 +169,19 @@ class Intake:
         if settled.entry is not None:
             self._store.write("photo", [(settled.number, settled.cell)])
             self._segments += 1
-            self._write_posting(self._store.tag("verb", settled.entry.verb), [settled.number])
+            label = ("verb", settled.entry.verb)
+            postings.write(self._store, self._segments, {label: [settled.number]})
         return settled.problem
-
-    def _post(self, fresh: list[tuple[int, Entry, bytes, Facts]]) -> None:
-        """Write which photos bear a label, for each label of this segment."""
-        lists: dict[tuple[str, str], list[int]] = {}
-        for n, entry, _, _ in fresh:
-            for label in labels(entry):
-                lists.setdefault(label, []).append(n)
-        self._segments += 1
-        by_tag = {self._store.tag(*label): numbers for label, numbers in lists.items()}
-        for tag in sorted(by_tag):
-            self._write_posting(tag, by_tag[tag])
-
-    def _write_posting(self, tag: bytes, numbers: list[int]) -> None:
-        # one label may stand twice at a photo (asset and model alike)
-        packed = array.array("I", dict.fromkeys(numbers))
-        if sys.byteorder != "little":
-            packed.byteswap()
-        cell = self._store.seal(packed.tobytes(), "posting", tag, self._segments)
-        self._store.db.execute("INSERT INTO posting VALUES (?, ?, ?)", (tag, self._segments, cell))
 
 
 _values: Final = attrgetter(*Entry.__slots__)
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 _LISTS: Final = tuple(Entry.__slots__.index(name) for name in ("features", "opened_by"))
 
 
 def pack(entry: Entry, block: int, slot: int) -> bytes:
     """Encode what lists show of a photo, and where its whole row lies."""
-    return json.dumps((*_values(entry), block, slot), separators=(",", ":")).encode()
+    return _encode((*_values(entry), block, slot)).encode()
 
 
 def unpack(cell: bytes) -> tuple[Entry, int, int]:

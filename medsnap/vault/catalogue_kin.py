@@ -8,7 +8,7 @@ picture among the photos of one patient, only when somebody asks for one photo.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -35,15 +35,20 @@ def write(store: Store, block: int, facts: Sequence[Facts]) -> None:
     store.write("shot", [(block, json.dumps(facts, separators=(",", ":")).encode())])
 
 
-def relate(store: Store, fresh: Sequence[tuple[int, Facts]]) -> None:
-    """Find what the new photos, already written, repeat of those before them and of each other."""
-    tags = sorted((store.tag(*key)[:_TAG], n) for n, facts in fresh for key in keys(facts))
+def tags(store: Store, n: int, facts: Facts) -> Iterator[tuple[bytes, int]]:
+    """Give the tags under which a photo meets those that it may repeat, with its number."""
+    return ((store.tag(*key)[:_TAG], n) for key in keys(facts))
+
+
+def relate(store: Store, fresh: Iterable[tuple[bytes, int]]) -> None:
+    """Find what new photos, already written, repeat of those before and of each other, by their `tags`."""
+    found_by = sorted(fresh)
     before = store.db.total_changes
-    store.db.executemany("INSERT OR IGNORE INTO kin VALUES (?, ?, NULL)", tags)
-    if store.db.total_changes - before == len(tags):
+    store.db.executemany("INSERT OR IGNORE INTO kin VALUES (?, ?, NULL)", found_by)
+    if store.db.total_changes - before == len(found_by):
         return  # nothing is shared: the ordinary night
     known: dict[int, Shot] = {}
-    for n, m in sorted({pair for tag, k in tags for pair in _joined(store, tag, k)}):
+    for n, m in sorted({pair for tag, k in found_by for pair in _joined(store, tag, k)}):
         for k in (n, m):
             if k not in known:
                 known[k] = _shot(store, k)

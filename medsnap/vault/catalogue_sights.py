@@ -7,28 +7,22 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from medsnap.errors import Tampered
 from medsnap.vault.catalogue_store import Store
-from medsnap.vault.decisions import sight
 
 _FIELD: Final = "evidence"
 
 
-def write(store: Store, block: int, rows: Iterable[bytes]) -> None:
-    """Note what a policy sees of the rows of a block."""
-    seen = []
-    for row in rows:
-        digest, text, paths = sight(row)
-        seen.append((digest, paths))
-        if digest:
-            _keep(store, digest, text)
+def write(store: Store, block: int, seen: Sequence[tuple[str, tuple[str, ...]]]) -> None:
+    """Note what a policy sees of the rows of a block: digest of the evidence and rules of the visit, each."""
     store.write("sight", [(block, json.dumps(seen, separators=(",", ":")).encode())])
 
 
-def _keep(store: Store, digest: str, text: bytes) -> None:
+def keep(store: Store, digest: str, text: bytes) -> None:
+    """Keep a piece of evidence, once."""
     tag = store.tag(_FIELD, digest)
     if store.db.execute("SELECT 1 FROM evidence WHERE tag = ?", (tag,)).fetchone() is None:
         cell = store.seal(digest.encode() + b"\n" + zlib.compress(text, 1), _FIELD, tag)

@@ -116,9 +116,14 @@ class Store:
             raise
         self.db.execute("COMMIT")
 
+    @property
+    def published(self) -> bool:
+        """Say whether others may read the file, and whether it outlives a crash."""
+        return self.path is not None and not self.path.name.startswith(BUILDING)
+
     def publish(self) -> None:
         """Give a file that was built from nothing its name; the ones before it go."""
-        if self.path is None or not self.path.name.startswith(BUILDING):
+        if self.path is None or self.published:
             return
         final = self.path.with_name(PREFIX + self._random(4).hex() + SUFFIX)
         with _io(self.path.parent), contextlib.suppress(FileNotFoundError):  # another process cleared up
@@ -133,7 +138,7 @@ class Store:
     def close(self) -> None:
         """Close the file; one that was never published goes."""
         self.db.close()
-        if self.path is not None and self.path.name.startswith(BUILDING):
+        if self.path is not None and not self.published:
             with contextlib.suppress(OSError):
                 self.path.unlink()
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from medsnap.errors import Tampered
-from medsnap.model.codec import canonical, from_json
+from medsnap.model.codec import CodecError, canonical, from_json
 from medsnap.model.decision import BY_PERSON, OF_VISIT, Decision, from_outside
 from medsnap.model.record import DECIDE, OPEN, DecisionRow, MoveRow
 from medsnap.vault.catalogue_store import Store
@@ -147,29 +148,43 @@ def of_photo(row: dict[str, Any], events: list[Later]) -> tuple[Decision, ...]:
     return (*before, _decision_of(row), *(read(e.event).decision for e in events if e.taken))
 
 
-def sight(raw: bytes) -> tuple[str, bytes, tuple[str, ...]]:
+def sight(raw: bytes, row: Mapping[str, Any]) -> tuple[str, bytes, tuple[str, ...]]:
     """Return a row's evidence as digest and canonical JSON ("" without), and the rules of its study.
 
-    A row is canonical JSON: its keys are sorted, and no quote stands in a text unescaped. So the evidence is
-    cut out, and it is the right one if it has the digest that the row's own decision names; else the
-    row is read in full. A policy is compared over every photo of a vault: reading all would take minutes.
+    `raw` is the line that `row` was read from. It is canonical JSON: its keys are sorted, and no quote stands
+    in a text unescaped. So the evidence is cut out, and it is the right one if it has the digest that the
+    row's own decision names; else it is encoded anew, which costs ten times as much. Raises CodecError.
     """
-    start, end = raw.find(_EVIDENCE), raw.find(_AFTER)
-    text = raw[start + len(_EVIDENCE) - 1 : end] if 0 <= start < end else b""
-    digest = hashlib.sha256(text).hexdigest() if text else ""
-    if not text or b'"evidence":"%s"' % digest.encode() not in raw:
-        text = evidence_of(json.loads(raw)).encode()
-        digest = hashlib.sha256(text).hexdigest() if text else ""
-    return digest, text, study_paths(json.loads(raw)) if any(words in raw for words in _OUTSIDE) else ()
+    digest, text = "", b""
+    if isinstance(row.get("evidence"), dict):
+        start, end = raw.find(_EVIDENCE), raw.find(_AFTER)
+        text = raw[start + len(_EVIDENCE) - 1 : end] if 0 <= start < end else b""
+        digest = hashlib.sha256(text).hexdigest()
+        if not text or digest != _named(row):
+            text = _encoded(row)
+            digest = hashlib.sha256(text).hexdigest()
+    return digest, text, study_paths(row) if any(words in raw for words in _OUTSIDE) else ()
 
 
-def evidence_of(row: dict[str, Any]) -> str:
+def _named(row: Mapping[str, Any]) -> object:
+    decision = row.get("decision")
+    return decision.get("evidence") if isinstance(decision, dict) else None
+
+
+def _encoded(row: Mapping[str, Any]) -> bytes:
+    try:
+        return evidence_of(row).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair; one row of a hostile writer must not stop all
+        raise CodecError("evidence", "holds what is no text") from None
+
+
+def evidence_of(row: Mapping[str, Any]) -> str:
     """Return the evidence of a row as canonical JSON; "" for a row without."""
     found = row.get("evidence")
     return canonical(found).decode() if isinstance(found, dict) else ""
 
 
-def study_paths(row: dict[str, Any]) -> tuple[str, ...]:
+def study_paths(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the rules whose votes came from other photos of the visit, and where a person moved it."""
     decision = row.get("decision")
     votes = decision.get("votes") if isinstance(decision, dict) else None

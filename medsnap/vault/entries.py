@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ _VERBS: Final = frozenset(str(verb) for verb in Verb)
 _MEDIA: Final = frozenset(media.value for media in MediaType)
 _MATCHED: Final = frozenset(state.value for state in MatchState)
 _NOTICED: Final = frozenset((State.SEEN.value, State.DOUBTFUL.value))
+_TEXT: Final = frozenset((str,))
+_SAID: Final = _TEXT | {type(None)}
 _DESCRIBED: Final = ("body_site", "laterality", "view", "reason", "lesion")
 
 
@@ -94,26 +96,29 @@ class Filters:
 
 _EXACT: Final = ("state", "verb", "compartment", "matched", "mrn", "issuer", "encounter")
 _LOOSE: Final = ("department", "body_site", "device", "feature")
+_FOLDED: Final = {name: name for name in ("department", "body_site", "device")} | {"model": "device"}
+SEARCHED: Final = (*_EXACT, *_FOLDED, "features", "text")  # fields of an entry
 
 
 def labels(entry: Entry) -> Iterator[tuple[str, str]]:
     """Yield what a photo can be found by: (field, value). Photos of one label share a blind tag."""
-    for name in _EXACT:
-        value = getattr(entry, name)
-        if value is not None:
-            yield name, value
-    for name, value in (
-        ("department", entry.department),
-        ("body_site", entry.body_site),
-        ("device", entry.device),
-        ("device", entry.model),
-    ):
+    for name in SEARCHED:
+        yield from labels_of(name, getattr(entry, name))
+
+
+def labels_of(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield what a photo can be found by because of one field of its entry; None says nothing."""
+    if name in _FOLDED:
         if value:
-            yield name, folded(value)
-    for feature in entry.features:
-        yield "feature", folded(feature)
-    for word in words(entry.text):
-        yield "text", word
+            yield _FOLDED[name], folded(value)
+    elif name == "features":
+        for feature in value:
+            yield "feature", folded(feature)
+    elif name == "text":
+        for word in words(value):
+            yield "text", word
+    elif value is not None:
+        yield name, value
 
 
 def folded(text: str) -> str:
@@ -130,33 +135,38 @@ def entry_of(event: Mapping[str, Any], compartment: str) -> Entry:
     """Take from a photo.add event what lists show. Raises CodecError."""
     seal, match = _part(event, "seal"), _part(event, "match")
     decision = _part(event, "decision")
-    patient, visit = _maybe(match, "patient"), _maybe(match, "visit") or {}
-    capture = _maybe(event, "capture") or {}
-    device = _maybe(event, "device") or {}
-    told = _maybe(match, "description") or {}
+    patient, visit = _maybe(match, "patient"), _maybe(match, "visit")
+    at, source, digest, state = _texts(event, "at", "source_name", "source_sha256", "state")
+    mrn, issuer = _texts(patient, "mrn", "issuer") if patient else (None, None)
+    encounter, accession, department = _said(visit, "encounter", "accession", "department")
+    told = _said(_maybe(match, "description"), *_DESCRIBED)
+    model, taken = _said(_maybe(event, "capture"), "model", "captured_at")
+    listed, asset = _said(match, "captured_at", "asset")
+    (reason,) = _said(event, "reason")
+    (claimed,) = _said(_maybe(event, "device"), "asset")
     return Entry(
         object=_text(seal, "object"),
         compartment=compartment,
-        at=_text(event, "at"),
-        source=_text(event, "source_name"),
-        source_sha256=_text(event, "source_sha256"),
-        captured=_said(match, "captured_at") or _said(capture, "captured_at") or "",
+        at=at,
+        source=source,
+        source_sha256=digest,
+        captured=listed or taken or "",
         media=_one_of(event, "media", _MEDIA),
         length=_number(seal, "length"),
-        state=_text(event, "state"),
-        reason=_said(event, "reason") or "",
+        state=state,
+        reason=reason or "",
         verb=_one_of(decision, "verb", _VERBS),
         matched=_one_of(match, "state", _MATCHED),
-        mrn=_text(patient, "mrn") if patient else None,
-        issuer=_text(patient, "issuer") if patient else None,
-        encounter=_said(visit, "encounter"),
-        accession=_said(visit, "accession"),
-        department=_said(visit, "department"),
-        body_site=_said(told, "body_site"),
-        device=_said(device, "asset") or _said(match, "asset"),
-        model=_said(capture, "model"),
+        mrn=mrn,
+        issuer=issuer,
+        encounter=encounter,
+        accession=accession,
+        department=department,
+        body_site=told[0],
+        device=claimed or asset,
+        model=model,
         features=_noticed(decision),
-        text="\n".join(said for name in _DESCRIBED if (said := _said(told, name))),
+        text="\n".join(filter(None, told)),
         opened_by=_roles(decision),
     )
 
@@ -187,7 +197,10 @@ def _part(parent: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _maybe(parent: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    return None if parent.get(name) is None else _part(parent, name)
+    value = parent.get(name)
+    if value is None or isinstance(value, dict):
+        return value
+    raise CodecError(name, "needs an object")
 
 
 def _text(parent: Mapping[str, Any], name: str) -> str:
@@ -197,11 +210,22 @@ def _text(parent: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _said(parent: Mapping[str, Any], name: str) -> str | None:
-    value = parent.get(name)
-    if value is None or isinstance(value, str):
-        return value
-    raise CodecError(name, "needs text")
+def _texts(parent: Mapping[str, Any], *names: str) -> Sequence[str]:
+    """Return several texts: a million entries are made one after the other, and calls cost the most."""
+    found: list[Any] = [*map(parent.get, names)]
+    if not _TEXT.issuperset(map(type, found)):
+        return [_text(parent, name) for name in names]
+    return found
+
+
+def _said(parent: Mapping[str, Any] | None, *names: str) -> Sequence[str | None]:
+    """Return several texts, None for each that is not there."""
+    if parent is None:
+        return (None,) * len(names)
+    found = [*map(parent.get, names)]
+    if not _SAID.issuperset(map(type, found)):
+        return [None if parent.get(name) is None else _text(parent, name) for name in names]
+    return found
 
 
 def _number(parent: Mapping[str, Any], name: str) -> int:

@@ -30,7 +30,8 @@ from medsnap.vault.files import MAX_NOTE, io_errors, make_folder, names, read_li
 from medsnap.vault.ids import Random, is_id, random_id
 from medsnap.vault.objects import PART, ObjectDigests, digests_at, path_of, staging
 from medsnap.vault.order import places
-from medsnap.vault.reader import OpenBatch, Reader, subject
+from medsnap.vault.reader import OpenBatch, Reader
+from medsnap.vault.rights import subject
 from medsnap.vault.turns import turn
 
 if TYPE_CHECKING:

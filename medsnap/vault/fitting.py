@@ -8,7 +8,9 @@ from typing import Any
 
 def fits(compartment: str, event: dict[str, Any], committed: AbstractSet[tuple[str, str]]) -> bool:
     """Say whether a row speaks of objects of its own commit and compartment, and of nothing else."""
-    companions = event.get("companions") or ()
+    companions = event.get("companions")
+    if not companions:
+        return _sealed_here(event.get("seal"), compartment, committed)
     if not isinstance(companions, list | tuple) or not all(isinstance(c, dict) for c in companions):
         return False
     seals = [event.get("seal"), *(c["seal"] for c in companions if c.get("seal") is not None)]

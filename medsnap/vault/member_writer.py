@@ -14,7 +14,7 @@ from medsnap.vault.commits import SignedCommit
 from medsnap.vault.directory import Directory
 from medsnap.vault.ids import Random
 from medsnap.vault.keys import Keys
-from medsnap.vault.reader import VERB_FOR
+from medsnap.vault.rights import VERB_FOR
 
 
 class MemberWriter:

@@ -19,7 +19,7 @@ from medsnap.model.record import ADD, RECEIPT, RELEASE, MoveRow
 from medsnap.model.seal import Seal
 from medsnap.vault import decisions
 from medsnap.vault.batches import Line
-from medsnap.vault.reader import VERB_FOR, subject
+from medsnap.vault.rights import VERB_FOR, subject
 
 Event: TypeAlias = dict[str, Any]
 _TOLD: Final = frozenset({ADD, *decisions.KINDS})  # what the row tells there

@@ -30,7 +30,8 @@ from medsnap.vault.ids import Random, random_id
 from medsnap.vault.moved import Fate, Now, sealed_fate, whereabouts
 from medsnap.vault.moved_lines import Lines, Moving, Why
 from medsnap.vault.objects import ObjectDigests, Placed
-from medsnap.vault.reader import Reader, seals_in, subject
+from medsnap.vault.reader import Reader, seals_in
+from medsnap.vault.rights import subject
 
 _TOGETHER: Final = 8  # objects that are made durable by one wait for the disk
 _Place = tuple[str, str]  # commit, compartment

@@ -9,34 +9,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from medsnap.errors import InputMissing, KeyRefused, MedsnapError, NotFound, Tampered
 from medsnap.model.codec import canonical, from_json
 from medsnap.model.photo import ObjectId, Sha256
-from medsnap.model.record import ADD, CONSENT, DECIDE, HOLD, OPEN, RECEIPT, RELEASE
+from medsnap.model.record import ADD
 from medsnap.model.rewrite import Buffer
 from medsnap.model.seal import Seal
 from medsnap.vault import batches, commits, erasures, objects
+from medsnap.vault.batches import Pick
 from medsnap.vault.commits import BatchRef, SignedCommit
-from medsnap.vault.directory import Directory, WriterVerb
+from medsnap.vault.directory import Directory
 from medsnap.vault.files import names
-from medsnap.vault.fitting import fits
 from medsnap.vault.ids import is_id
 from medsnap.vault.moved import Fate, read_fate
 from medsnap.vault.order import Order, Ordered, Places
+from medsnap.vault.rights import Judge
 from medsnap.vault.rings import compartment_identities
 from medsnap.vault.turns import Changed
 
-VERB_FOR = {
-    ADD: WriterVerb.ADD,
-    RECEIPT: WriterVerb.RECEIPT,
-    DECIDE: WriterVerb.DECIDE,
-    OPEN: WriterVerb.OPEN,
-    CONSENT: WriterVerb.CONSENT,
-    HOLD: WriterVerb.HOLD,
-    RELEASE: WriterVerb.HOLD,
-}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +47,22 @@ class OpenBatch:
     ref: BatchRef
     size: int
     lines: list[batches.Line]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened(Generic[T]):
+    """The same, with what is kept of the lines after the head."""
+
+    ref: BatchRef
+    size: int
+    head: batches.Line
+    kept: list[T]
+
+
+class _Refused(NamedTuple):
+    """An event that does not count, and why; "" where nothing is said of it."""
+
+    why: str
 
 
 def not_found() -> NotFound:
@@ -211,11 +220,43 @@ class Reader:
 
     def lines(self, signed: SignedCommit) -> Iterator[tuple[str, dict[str, Any], bytes]]:
         """Yield the same with each event's own line of JSON."""
-        committed = {(o.object, o.payload) for o in self.ledger.objects(signed.commit)}
-        for compartment, found in self.opened_batches(signed).items():
-            for event, line in found.lines[1:]:
-                if self._accepted(signed, compartment, event, committed):
-                    yield compartment, event, line
+
+        def all_of_it(
+            compartment: str, event: dict[str, Any], line: bytes
+        ) -> tuple[str, dict[str, Any], bytes]:
+            return compartment, event, line
+
+        yield from self.each(signed, all_of_it)
+
+    def each(self, signed: SignedCommit, pick: Pick[T]) -> Iterator[T]:
+        """Yield what `pick` makes of each event of one commit, given as `lines` does.
+
+        A batch counts whole or not at all: nothing is yielded before its last line was read. Yet no more
+        than one event is held.
+        """
+        judge = self._judge(signed)
+
+        def judged(compartment: str, event: dict[str, Any], line: bytes) -> T | _Refused:
+            why = judge.refused(compartment, event)
+            return pick(compartment, event, line) if why is None else _Refused(why)
+
+        opened = self._opened(signed, judged)
+        self.incomplete |= judge.doubtful
+        for found in opened.values():
+            for one in found.kept:
+                if not isinstance(one, _Refused):
+                    yield one
+                elif one.why:
+                    self.note(f"commits/{signed.commit.commit}", one.why)
+
+    def _judge(self, signed: SignedCommit) -> Judge:
+        return Judge(
+            writer=signed.writer,
+            place=lambda: self._places().get(signed.sha256),
+            unordered=lambda: self.unordered,
+            gone=self.ledger.gone,
+            committed={(o.object, o.payload) for o in self.ledger.objects(signed.commit)},
+        )
 
     def opens(self, compartment: str, recipient: str, random: Callable[[int], bytes]) -> bool:
         """Try whether our ring opens what is sealed to a recipient: a few random bytes, there and back."""
@@ -244,32 +285,42 @@ class Reader:
 
         Raises Changed where one is missing because photos were taken out since the ledger was read.
         """
-        where = f"commits/{signed.commit.commit}"
+        found = self._opened(signed, lambda _, event, line: (event, line))
+        return {n: OpenBatch(ref=o.ref, size=o.size, lines=[o.head, *o.kept]) for n, o in found.items()}
+
+    def _opened(self, signed: SignedCommit, pick: Pick[T]) -> dict[str, _Opened[T]]:
+        """Do the same, but keep of each event what `pick` makes of it."""
+        commit = signed.commit
         # Compartments are append-only and every commit has a batch for each that existed then.
-        existed = {k.name for k in self._directory.compartments[: len(signed.commit.batches)]}
+        existed = {k.name for k in self._directory.compartments[: len(commit.batches)]}
         wanted = {n: i for n, i in self._rings.items() if n in existed}
-        found: dict[str, OpenBatch] = {}
+        found: dict[str, _Opened[T]] = {}
         broken: list[MedsnapError] = []
-        for ref in signed.commit.batches:
+        for ref in commit.batches:
             if len(found) == len(wanted):
                 break
+            left = {n: i for n, i in wanted.items() if n not in found}
             try:
                 now = self.ledger.current(ref)
                 data = commits.read_batch(self._vault, now)
-                opened = self._open_batch(data, signed, {n: i for n, i in wanted.items() if n not in found})
+                ours = batches.pick_from(data, left, pick, vault=commit.vault, commit=commit.commit)
             except (Tampered, InputMissing) as fault:
                 broken.append(fault)
                 continue
-            if opened is not None:
-                found[opened[0]] = OpenBatch(ref=now, size=batches.plain_size(data), lines=opened[1])
+            if ours is not None:
+                name, head, kept = ours
+                found[name] = _Opened(now, batches.plain_size(data), head, kept)
         if len(found) < len(wanted):
-            if broken and self._noted != names(self._vault / erasures.FOLDER):
-                raise Changed
-            for problem in broken:
-                self._report(problem)
-            self.incomplete = True
-            self.note(where, "photos of this commit cannot be listed: its batch is missing or broken")
+            self._missing(f"commits/{commit.commit}", broken)
         return found
+
+    def _missing(self, where: str, broken: Sequence[MedsnapError]) -> None:
+        if broken and self._noted != names(self._vault / erasures.FOLDER):
+            raise Changed
+        for problem in broken:
+            self._report(problem)
+        self.incomplete = True
+        self.note(where, "photos of this commit cannot be listed: its batch is missing or broken")
 
     def fate(self, note: erasures.SignedErasure) -> Fate | None:
         """Say where a move took photos; None for whom that group is locked, or where it cannot be read."""
@@ -278,53 +329,6 @@ class Reader:
         except Tampered as broken:
             self.note(f"{erasures.FOLDER}/{note.erasure.erasure}", broken.message)
             return None
-
-    def _open_batch(
-        self, data: bytes, signed: SignedCommit, wanted: Mapping[str, tuple[str, ...]]
-    ) -> tuple[str, list[batches.Line]] | None:
-        commit = signed.commit
-        for name, identities in wanted.items():
-            try:
-                found = list(batches.lines(data, identities, where=f"commits/{commit.commit}"))
-            except KeyRefused:
-                continue
-            if found and found[0][0].get("format") != batches.FORMAT:
-                raise Tampered(
-                    "a batch is of another format; is this medsnap too old?", where=f"commits/{commit.commit}"
-                )
-            head = {"vault": commit.vault, "commit": commit.commit, "compartment": name}
-            if not found or any(found[0][0].get(k) != v for k, v in head.items()):
-                raise Tampered("a batch belongs elsewhere", where=f"commits/{commit.commit}")
-            return name, found
-        return None
-
-    def _accepted(
-        self,
-        signed: SignedCommit,
-        compartment: str,
-        event: dict[str, Any],
-        committed: AbstractSet[tuple[str, str]],
-    ) -> bool:
-        kind = str(event.get("event", ""))
-        where = f"commits/{signed.commit.commit}"
-        if self.ledger.gone and subject(event) in self.ledger.gone:
-            return False  # erased
-        verb = VERB_FOR.get(kind)
-        if verb is None:
-            self.note(where, "holds an event that this medsnap does not know; it was passed over")
-            return False
-        place = self._places().get(signed.sha256)
-        if verb not in signed.writer.verbs_at(place):
-            self.incomplete |= place is None and signed.writer.had(verb)  # a hold, of a log that was cut?
-            self.note(where, f"an event was ignored: its signer may not '{verb}'")
-            return False
-        if kind == OPEN and (self.unordered or place is None):
-            self.note(where, "a decision that opens was ignored: the log does not say what came after it")
-            return False
-        if kind == ADD and not fits(compartment, event, committed):
-            self.note(where, "a row was ignored: it does not fit its commit")
-            return False
-        return True
 
     def open(self, object_id: str) -> bytes:
         """Return a photo, verified and cut to its length, by an id of the caller's own catalogue.
@@ -381,14 +385,6 @@ class Reader:
             raise Tampered("an object does not open with its compartment's key", where=str(path)) from refused
         if photo.missing or photo.digest != seal.plaintext:
             raise Tampered("an object does not hold the photo its row speaks of", where=str(path))
-
-
-def subject(event: Mapping[str, Any]) -> str | None:
-    """Name the photo that an event speaks of; None for one that speaks of none."""
-    holder = {ADD: "seal", RECEIPT: "receipt"}.get(str(event.get("event", "")))
-    part = event.get(holder) if holder else event
-    found = part.get("object") if isinstance(part, dict) else None
-    return found if isinstance(found, str) else None
 
 
 def seals_in(event: Mapping[str, Any]) -> Iterator[Seal]:

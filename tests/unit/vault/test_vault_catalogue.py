@@ -330,13 +330,13 @@ def test_a_run_cut_off_leaves_nothing_that_counts(kit: Kit, day: list[PhotoRow],
         pass
 
     reader = kit.reader()
-    lines = reader.lines
+    each = reader.each
 
-    def cut(signed: object) -> object:
-        yield from lines(signed)  # type: ignore[arg-type]
+    def cut(signed: object, pick: object) -> object:
+        yield from each(signed, pick)  # type: ignore[arg-type]
         raise Killed
 
-    reader.lines = cut  # type: ignore[method-assign, assignment]
+    reader.each = cut  # type: ignore[method-assign, assignment]
     catalogue = Catalogue(tmp_path, random=os.urandom)
     with pytest.raises(Killed):
         catalogue.refresh(reader)

@@ -27,7 +27,7 @@ from medsnap.vault import (
 )
 from medsnap.vault.catalogue import Catalogue
 from medsnap.vault.moved_lines import Moving
-from medsnap.vault.reader import subject
+from medsnap.vault.rights import subject
 
 from .conftest import Kit, digest
 from .moving_kit import MOVE, WHY, catalogue, move, untouched
