@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-from medsnap.errors import Tampered
+from medsnap.errors import NotFound, Tampered
 from medsnap.model.codec import to_json
 from medsnap.model.photo import Kind
 from medsnap.model.repeat import Repeat, Sameness, Shot
@@ -60,7 +60,7 @@ class SecondLook:
             return None
         try:
             photo = self.session.reader.open_seal(row.seal)
-        except Tampered:
+        except (Tampered, NotFound):  # or it was erased or moved while this ran
             return None
         _, made = next(self._pool.map([(photo, row.media)]))
         return None if isinstance(made, Lost) else made

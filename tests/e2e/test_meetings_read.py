@@ -107,3 +107,11 @@ def test_a_check_still_finds_what_a_killed_member_left(ward: Ward) -> None:
     ward.run("vault", "check", "--repair").expect(0)
     ward.run(*ward.export()).expect(0)
     ward.run("vault", "check").expect(0)
+
+
+def test_a_list_that_meets_a_change_of_keys_opens_the_new_ones(ward: Ward) -> None:
+    with ward.beside(
+        "vault", "ls", "--format", "ndjson", where="medsnap.vault.reader:Reader._open_rings"
+    ) as reading:
+        ward.run("vault", "rotate", "general", "--root-key-file", ward.folder / "r").expect(0)
+        assert {photo["id"] for photo in reading.goes_on().expect(0).photos} == set(ward.ids)
