@@ -27,6 +27,14 @@ def test_the_second_export_to_one_receiver_ends_at_once_and_nothing_gets_two_ide
     ward.sound()
 
 
+def test_what_another_run_sent_while_this_one_began_keeps_its_identity(ward: Ward) -> None:
+    with ward.beside(*ward.export(into="elsewhere"), where="medsnap.vault.turns:sending") as second:
+        ward.run(*ward.export()).expect(0)
+        second.goes_on().expect(0)
+    assert ward.files("elsewhere") == ward.files()
+    ward.sound()
+
+
 def test_exports_to_two_receivers_run_beside_each_other(ward: Ward) -> None:
     with ward.beside(*ward.export(), where=w.MADE, after=True) as first:
         ward.run(*ward.export("--target", "pacs", as_="dicom", into="pacs")).expect(0)
