@@ -89,6 +89,7 @@ _SEARCHES = (
     "--mrn M00001", "--mrn M00009", "--encounter E9", "--department clinic --device TAB-1 --format json",
     "--body-site forearm --since 2026-01-01", "--text assessment", "--limit 4 --format json",
     "--repeats", "--repeats --format json", "--waiting", "--waiting --format ndjson",
+    "--feature face --match matched --until 2026-12-31 -v",
 )  # fmt: skip
 _GLASS = "--reason unconscious --custodian-key ../keys/exporter.key -o glass --policy policy.yaml"
 _EVERYBODY = "member exporter auditor without-role operator ingest-host"
@@ -115,8 +116,9 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
     "vault init": _same("--vault another --suite x25519 --no-input --key-file a.key --recovery-file r.key"),
     "vault ls": _same(*_SEARCHES),
     "vault show": (
-        *_same("{p1}", "{p1} --format json", "{p4}"),
+        *_same("{p1}", "{p1} --format json", "{p4}", "{p1:.8}"),
         *_same("{p51}", "{p53} --format json", "{no}", "{p55}", "{moved} --format json", code=66),
+        *_same("{p51:.8}", "{moved:.6}", code=66),
     ),
     "vault open": (
         *_same("{p1} -o out.jpg", "{p4} -o out.jpg --format json"),
@@ -164,6 +166,7 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
         *_same("{p1} --reason asked", "--patient M00001 --reason asked --format json"),
         *_same("--patient M00009 --reason asked", "{p51} --reason asked", code=66),
         *_same("{p54} --reason asked", "{no} --reason asked -n", code=66),
+        *_same("--reapply --format json"),
         *_same("{p55} --reason asked", "{moved} --reason asked -n", code=66),
     ),
     "vault move": (
@@ -208,7 +211,7 @@ CASES: dict[str, tuple[Case, ...] | NoVault] = {
         "--patient M00001 --purpose teaching", "--patient M00001 --purpose care --format json",
         "--patient M00009 --purpose care", "--patient M00003 --purpose care -n",
     ),
-    "consent ls": _same("", "--patient M00009 --format json"),
+    "consent ls": _same("", "--patient M00009 --format json", "--purpose teaching"),
     "device import": _same("devices.csv --profile intune -n", code=78),
     "device ls": _same("--devices devices.csv"),
     "device check": _same("TAB-1 --devices devices.csv"),

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ from tests.unit.vault.world import World
 ID = "former" + "a" * 20
 
 
-def _first(world: World) -> tuple[str, dict[str, object]]:
+def _first(world: World) -> tuple[str, dict[str, Any]]:
     """Give the group and the row of one photo."""
     return next(iter(reader_of(world).rows()))
 
@@ -42,7 +43,7 @@ def _first(world: World) -> tuple[str, dict[str, object]]:
 def _opened_and_closed(world: World) -> tuple[str, str, str]:
     """Let a reviewer open a photo and close it again; the photo, its verb and the commit that opened it."""
     group, row = _first(world)
-    name, decided = row["seal"]["object"], row["decision"]  # type: ignore[index]
+    name, decided = row["seal"]["object"], row["decision"]
     opening = decided | {"verb": "accept", "may_leave_to": ["ehr"]}
     made = [
         commit_as(
@@ -124,7 +125,7 @@ def test_an_old_directory_with_its_rings_and_history_is_told_by_the_commits(
 def test_an_object_is_exchanged_and_named_again(world: World, check: Check) -> None:
     """The thief of the ingest key signs for his own bytes in the place of a photo."""
     _, row = _first(world)
-    name = row["seal"]["object"]  # type: ignore[index]
+    name = row["seal"]["object"]
     path_of(world.vault, name).unlink()
     placed = objects.put(
         world.vault,
@@ -174,7 +175,7 @@ def former(world: World) -> Iterator[Keys]:
     membership.add(world.vault, world.host_directory(), newcomer, rules)
     hold = {"event": "hold", "id": "h" * 26, "reason": "court", "at": NOW.isoformat(), "by": "former"}
     group, row = _first(world)
-    line = canonical(hold | {"object": row["seal"]["object"]})  # type: ignore[index]
+    line = canonical(hold | {"object": row["seal"]["object"]})
     commit_as(world, keys.signer, {group: [line]})
 
     def announce(_after: Directory) -> int:
@@ -242,7 +243,7 @@ def test_his_hold_stands_although_the_log_was_cut(
 ) -> None:
     """Without its place in the log nobody knows that the hold is older than his leaving."""
     _, row = _first(world)
-    name = str(row["seal"]["object"])  # type: ignore[index]
+    name = str(row["seal"]["object"])
     assert "court" in medsnap("vault", "legal-hold", "ls").expect(0).out
     shutil.rmtree(world.vault / "log")
     shutil.copytree(past.at("last") / "vault" / "log", world.vault / "log")
