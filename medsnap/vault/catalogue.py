@@ -27,7 +27,8 @@ from medsnap.vault import catalogue_kin as kin
 from medsnap.vault import catalogue_rows as single
 from medsnap.vault import catalogue_search as searching
 from medsnap.vault import catalogue_sights as sights
-from medsnap.vault.catalogue_intake import COUNTS, SEGMENT, Intake, whole
+from medsnap.vault.catalogue_cells import whole
+from medsnap.vault.catalogue_intake import COUNTS, SEGMENT, Intake
 from medsnap.vault.catalogue_kin import Only
 from medsnap.vault.catalogue_order import Order
 from medsnap.vault.catalogue_seen import LOG, remember, seen_in

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
-from operator import attrgetter
 from typing import Any, Final
 
 from medsnap.model.codec import CodecError, from_json
 from medsnap.model.record import CONSENT, HOLD, RELEASE, ReceiptRow
+from medsnap.vault import catalogue_kin as kin
 from medsnap.vault import catalogue_postings as postings
 from medsnap.vault import catalogue_sights as sights
 from medsnap.vault import consents, decisions, holds
+from medsnap.vault.catalogue_cells import pack
 from medsnap.vault.catalogue_order import Key, Order, key_of
 from medsnap.vault.catalogue_store import Store
 from medsnap.vault.catalogue_taken import Misfit, Photo, Taken, unreadable
-from medsnap.vault.entries import Entry
 
 BLOCK: Final = 16  # whole rows that are compressed together: they repeat each other
 SEGMENT: Final = 20_000  # photos in one transaction
@@ -100,8 +99,6 @@ class Intake:
 
         With `more` to come lists lack these photos until the order is merged: only where nobody asks yet.
         """
-        from medsnap.vault import catalogue_kin as kin
-
         if self._rows:
             self._write_block()
         if self._keys:
@@ -113,8 +110,6 @@ class Intake:
         self._store.write_head(COUNTS, json.dumps(self._state()).encode())
 
     def _photo(self, photo: Photo) -> str:
-        from medsnap.vault import catalogue_kin as kin
-
         entry = photo.entry
         tag = self._store.name_tag(entry.object)
         number = self.photos + 1
@@ -134,8 +129,6 @@ class Intake:
 
     def _write_block(self) -> None:
         """Write the rows that wait: but for numbers and tags nothing of a photo is held longer."""
-        from medsnap.vault import catalogue_kin as kin
-
         rows, self._rows = self._rows, []
         self._blocks += 1
         raw = zlib.compress(b"\n".join([row.raw for row in rows]), 1)
@@ -172,35 +165,3 @@ class Intake:
             label = ("verb", settled.entry.verb)
             postings.write(self._store, self._segments, {label: [settled.number]})
         return settled.problem
-
-
-_values: Final = attrgetter(*Entry.__slots__)
-_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
-_LISTS: Final = tuple(Entry.__slots__.index(name) for name in ("features", "opened_by"))
-
-
-def pack(entry: Entry, block: int, slot: int) -> bytes:
-    """Encode what lists show of a photo, and where its whole row lies."""
-    return _encode((*_values(entry), block, slot)).encode()
-
-
-def unpack(cell: bytes) -> tuple[Entry, int, int]:
-    """Decode what `pack` wrote."""
-    *values, block, slot = json.loads(cell)
-    for place in _LISTS:
-        values[place] = tuple(values[place])
-    given: Mapping[str, Any] = dict(zip(Entry.__slots__, values, strict=True))
-    return Entry(**given), block, slot
-
-
-def whole(store: Store, block: int, slot: int) -> bytes:
-    """Return a photo's row as it stands in its batch."""
-    return lines(store, block)[slot]
-
-
-def lines(store: Store, block: int) -> list[bytes]:
-    """Return all rows of a block."""
-    return zlib.decompress(store.read("block", block)).split(b"\n")
-
-
-__all__ = ["BLOCK", "SEGMENT", "Intake", "Key", "lines", "pack", "unpack", "whole"]

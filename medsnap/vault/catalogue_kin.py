@@ -17,7 +17,7 @@ from medsnap.model.decision import Verb
 from medsnap.model.photo import ObjectId
 from medsnap.model.repeat import Comparison, Repeat, Sameness, Shot
 from medsnap.vault import catalogue_search as searching
-from medsnap.vault.catalogue_intake import unpack
+from medsnap.vault.catalogue_cells import unpack
 from medsnap.vault.catalogue_store import Store
 from medsnap.vault.entries import Entry, Filters
 from medsnap.vault.repeats import Facts, compare, keys, shot_of

@@ -11,7 +11,7 @@ from medsnap.model.codec import CodecError, from_json
 from medsnap.model.record import PhotoRow
 from medsnap.vault import catalogue_search as searching
 from medsnap.vault import decisions
-from medsnap.vault.catalogue_intake import whole
+from medsnap.vault.catalogue_cells import whole
 from medsnap.vault.catalogue_store import Store
 from medsnap.vault.entries import Entry
 from medsnap.vault.ids import is_prefix

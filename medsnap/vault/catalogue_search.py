@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 
 from medsnap.errors import Tampered
-from medsnap.vault.catalogue_intake import unpack
+from medsnap.vault.catalogue_cells import unpack
 from medsnap.vault.catalogue_order import Order, key_of
 from medsnap.vault.catalogue_store import Store
 from medsnap.vault.entries import Entry, Filters

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from medsnap.errors import Tampered
-from medsnap.model.codec import CodecError, canonical, from_json
+from medsnap.model.codec import CodecError, from_json
 from medsnap.model.decision import BY_PERSON, OF_VISIT, Decision, from_outside
 from medsnap.model.record import DECIDE, OPEN, DecisionRow, MoveRow
 from medsnap.vault.catalogue_store import Store
@@ -22,7 +22,8 @@ from medsnap.vault.entries import Entry
 
 _EVIDENCE: Final = b'"evidence":{'
 _AFTER: Final = b',"findings":'  # what follows it in a row
-_OUTSIDE: Final = (OF_VISIT.encode(), BY_PERSON.encode())
+_VISIT: Final = OF_VISIT.encode()
+_PERSON: Final = BY_PERSON.encode()
 KINDS: Final = frozenset({DECIDE, OPEN})
 
 
@@ -93,7 +94,7 @@ def read(event: dict[str, Any]) -> DecisionRow:
 
 def settle(store: Store, name: str) -> Settled:
     """Judge the decisions that wait for their photo."""
-    from medsnap.vault.catalogue_intake import pack, whole
+    from medsnap.vault.catalogue_cells import pack, whole
     from medsnap.vault.catalogue_search import named
 
     photo = next(named(store, name), None)
@@ -163,7 +164,7 @@ def sight(raw: bytes, row: Mapping[str, Any]) -> tuple[str, bytes, tuple[str, ..
         if not text or digest != _named(row):
             text = _encoded(row)
             digest = hashlib.sha256(text).hexdigest()
-    return digest, text, study_paths(row) if any(words in raw for words in _OUTSIDE) else ()
+    return digest, text, study_paths(row) if _VISIT in raw or _PERSON in raw else ()
 
 
 def _named(row: Mapping[str, Any]) -> object:
@@ -181,7 +182,10 @@ def _encoded(row: Mapping[str, Any]) -> bytes:
 def evidence_of(row: Mapping[str, Any]) -> str:
     """Return the evidence of a row as canonical JSON; "" for a row without."""
     found = row.get("evidence")
-    return canonical(found).decode() if isinstance(found, dict) else ""
+    if not isinstance(found, dict):
+        return ""
+    # `canonical`, of what is JSON already: turning a thousand values into themselves takes most of the time
+    return json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def study_paths(row: Mapping[str, Any]) -> tuple[str, ...]:
