@@ -49,7 +49,7 @@ def send(run: Run, leaving: Sequence[Leaving], into: Path) -> None:
     session, goals = run.session, dict.fromkeys(one.goal for one in leaving)
     with ExitStack() as held:
         held.enter_context(turns.sending(session.vault, goals))
-        session.catalogue.refresh(session.reader)  # what another run has just sent keeps its identity
+        run.look_again()  # what another run has just sent keeps its identity
         vault_id = session.directory.vault
         staged = {
             goal: held.enter_context(Staging(into=into, mark=turns.mark(vault_id, *goal))) for goal in goals
@@ -133,7 +133,7 @@ class _Sender:
 
         for one in ready:
             self.writer.add(one.one.row.seal.compartment, ReceiptRow(receipt=one.made.receipt))
-        self.writer.commit()
+        self.run.own += self.writer.commit() is not None
         for staging in self.staged.values():
             staging.release()
         for one in ready:

@@ -50,6 +50,13 @@ class Leaving:
         return self.target.name, self.kind
 
 
+def count(vault: Path) -> int:
+    """Count the commits that lie in a vault; none is ever removed."""
+    from medsnap.vault.files import names
+
+    return len(names(vault / "commits"))
+
+
 @dataclass(slots=True, kw_only=True)
 class Run:
     """What the command was asked for, and what became of the photos so far."""
@@ -62,6 +69,9 @@ class Run:
     agreed: Register  # what patients agreed to, as of today
     consent: Path | None  # the register that the run brought along
     distinct: bool  # whoever named the photos says that none of them repeats another
+    commits: int  # of the vault, before it was opened
+    own: int = 0  # commits of ours since the last look
+    changed: bool = False  # somebody else wrote or removed since this began: each photo is looked at again
 
     @property
     def _roles(self) -> frozenset[str] | None:
@@ -85,18 +95,33 @@ class Run:
             else:
                 yield Leaving(row=row, policy=policy, target=found, kind=KINDS[self.as_])
 
-    def still(self, part: Sequence[Leaving]) -> list[Leaving]:
-        """Look at the vault again and return what may leave now; say of the rest why not.
+    def look_again(self) -> None:
+        """Bring the catalogue up to date, and remember whether anybody else wrote or removed anything.
 
-        What is as it was comes back as the same thing; what was decided anew and may leave even so, as
-        another. Raises Locked where the directory is another now, Tampered where a part cannot be read.
+        Commits are counted as they lie in the vault: the file of the catalogue is shared with other runs of
+        the same member, who may have taken them in. Raises Locked where the directory is another now.
         """
         from medsnap.vault.directory import load
 
         session = self.session
         if load(session.vault).directory.version != session.directory.version:
             raise Locked("the vault's directory changed meanwhile", hint="run it again")
+        commits, notes = self.commits + self.own, len(session.reader.ledger.notes)
+        self.commits, self.own = count(session.vault), 0
         session.catalogue.refresh(session.reader)
+        others = self.commits != commits or len(session.reader.ledger.notes) != notes
+        self.changed |= others or session.reader.incomplete
+
+    def still(self, part: Sequence[Leaving]) -> list[Leaving]:
+        """Look at the vault again and return what may leave now; say of the rest why not.
+
+        What is as it was comes back as the same thing; what was decided anew and may leave even so, as
+        another. Raises as `look_again`, and Tampered where a part of the vault cannot be read.
+        """
+        self.look_again()
+        if not self.changed:
+            return list(part)
+        session = self.session
         agreed = _consents.known(self.io, session, self.consent)
         found: list[Leaving] = []
         for one in part:

@@ -11,7 +11,7 @@ import typer
 from medsnap.commands import _consents, _noted, _repeats
 from medsnap.commands._export_page import Tally, result
 from medsnap.commands._export_parts import send
-from medsnap.commands._export_run import Run
+from medsnap.commands._export_run import Run, count
 from medsnap.commands._in_force import of_decided
 from medsnap.commands._photos import policy_path
 from medsnap.commands._shared import Io, Result, command
@@ -66,6 +66,7 @@ def export(
     """
     _repeats.only_named(distinct, selector or [])
     tally = Tally()
+    commits = count(io.need(vault, "vault", "--vault"))
     how = (("as", as_.value), *((("distinct", "yes"),) if distinct else ()))
     with (
         member(io, vault, key_file) as session,
@@ -86,6 +87,7 @@ def export(
             agreed=agreed,
             consent=consent,
             distinct=distinct,
+            commits=commits,
         )
         leaving = list(run.sorted_out(rows, target))
         if io.dry_run:

@@ -104,9 +104,17 @@ def test_a_killed_export_sends_again_under_the_same_identity(ward: Ward, where: 
     ward.sound()
 
 
-def test_what_is_closed_while_it_is_made_ready_does_not_leave(ward: Ward) -> None:
-    with ward.beside(*ward.export(), where=w.MADE, after=True) as export:
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize(
+    ("where", "after"), [("medsnap.vault.turns:sending", False), (w.MADE, True)], ids=["chosen", "made"]
+)
+def test_what_is_closed_before_it_is_sent_does_not_leave(
+    ward: Ward, where: str, after: bool, listed: bool
+) -> None:
+    with ward.beside(*ward.export(), where=where, after=after) as export:
         ward.closes(ward.ids[0])
+        if listed:
+            ward.listed()  # takes the decision into the member's catalogue, which both runs share
         ran = export.goes_on().expect(3)
     told = {p["object"]: p for p in ran.photos}
     assert told[ward.ids[0]]["reason"] == "ehr: a person closed it"
