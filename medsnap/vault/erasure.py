@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Final
 
 from medsnap import disk
 from medsnap.errors import KeyRefused, Tampered
-from medsnap.model.codec import canonical
+from medsnap.model.codec import CodecError, canonical
 from medsnap.model.photo import ObjectId, Sha256
+from medsnap.model.record import ADD
 from medsnap.platform import kernel_lock, write_durably
 from medsnap.vault import batches, commits, erasures
 from medsnap.vault.change import LOCK
@@ -30,7 +31,7 @@ from medsnap.vault.files import MAX_NOTE, io_errors, make_folder, names, read_li
 from medsnap.vault.ids import Random, is_id, random_id
 from medsnap.vault.objects import PART, ObjectDigests, digests_at, path_of, staging
 from medsnap.vault.order import places
-from medsnap.vault.reader import OpenBatch, Reader
+from medsnap.vault.reader import OpenBatch, Reader, seals_in
 from medsnap.vault.rights import subject
 from medsnap.vault.turns import turn
 
@@ -108,30 +109,45 @@ def _touched(reader: Reader, wanted: AbstractSet[ObjectId]) -> tuple[list[_Place
     """Find the batches that speak of the objects, and what their commits say of these."""
     found: list[_Place] = []
     digests: dict[ObjectId, ObjectDigests] = {}
+    ours: set[ObjectId] = set()
     for signed in reader.commits():
-        for one in reader.ledger.objects(signed.commit):
-            if one.object in wanted:
-                _named_once(digests, one)
+        fresh = {
+            o.object: o for o in reader.ledger.objects(signed.commit) if o.object in wanted - digests.keys()
+        }
+        digests |= fresh
         for compartment, opened in reader.opened_batches(signed).items():
             if any(subject(event) in wanted for event, _ in opened.lines):
                 found.append((signed.commit.commit, compartment))
+                ours |= fresh.keys() & _recorded(opened)
     complete(reader)
     if missing := wanted - digests.keys():
         raise Tampered("no commit names an object that is to go", where=f"objects/{min(missing)[:2]}")
+    _need_ours(wanted - ours)
     return found, tuple(digests[o] for o in sorted(digests))
 
 
-def _named_once(digests: dict[ObjectId, ObjectDigests], one: ObjectDigests) -> None:
-    """Keep what a commit says of an object. Raises Tampered when another has named it.
+def _recorded(opened: OpenBatch) -> set[ObjectId]:
+    """Name the photos and clips that a batch has records of."""
+    found: set[ObjectId] = set()
+    for event, _ in opened.lines:
+        if event.get("event") == ADD:
+            with contextlib.suppress(CodecError):
+                found.update(seal.object for seal in seals_in(event))
+    return found
 
-    Who has a key that adds can name an object of a locked group again, with a row of his own where an
+
+def _need_ours(foreign: AbstractSet[ObjectId]) -> None:
+    """Refuse to remove what the first commit that names it records elsewhere. Raises Tampered.
+
+    Who has a key that adds can name an object of a locked group again, with a record of his own where an
     officer sees it: the officer would remove what he does not see.
     """
-    if digests.setdefault(one.object, one) is not one:
+    if foreign:
+        name = min(foreign)
         raise Tampered(
-            "two commits name an object that is to go, so it may be another group's",
-            where=f"objects/{one.object[:2]}/{one.object}",
-            hint="medsnap vault check names them; nothing was removed",
+            "another commit had named an object that is to go: it may be another group's",
+            where=f"objects/{name[:2]}/{name}",
+            hint="medsnap vault check names both; nothing was removed",
         )
 
 

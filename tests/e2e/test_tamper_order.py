@@ -27,6 +27,7 @@ from medsnap.vault.directory import FILE, Directory, WriterVerb, load
 from medsnap.vault.erasures import Erasure
 from medsnap.vault.keys import Keys
 from medsnap.vault.objects import path_of
+from medsnap.vault.reader import Reader
 from tests.e2e.tampering import Check, Past, Run, commit_as, enter, files, reader_of, where
 from tests.unit.vault.conftest import NOW
 from tests.unit.vault.removals import officer
@@ -143,15 +144,29 @@ def test_an_object_is_exchanged_and_named_again(world: World, check: Check) -> N
     )
 
 
-def test_an_officer_does_not_erase_what_is_named_twice(world: World, check: Check) -> None:
-    """A row in his own group may so stand for a photo of a group that he does not open."""
-    signed = next(iter(reader_of(world).commits()))
-    one = signed.commit.objects[0]
-    commit_as(world, world.new.ingest_key, {}, one)
-    with erasure.alone(world.vault), pytest.raises(Tampered, match="two commits name"):
-        erasure.erase(world.vault, world.host_directory(), reader_of(world), {one.object}, officer(world))
-    assert path_of(world.vault, one.object).exists()
+def test_an_officer_does_not_erase_what_another_group_had_before(world: World, check: Check) -> None:
+    """The thief of the ingest key puts a record of a hidden photo where the officer sees it."""
+    home, row = _first(world)
+    name = row["seal"]["object"]
+    signed = next(s for s in reader_of(world).commits() if name in {o.object for o in s.commit.objects})
+    [one] = [o for o in signed.commit.objects if o.object == name]
+    group = next(k.name for k in world.host_directory().compartments if k.name != home)
+    false = canonical(row | {"seal": row["seal"] | {"compartment": group}})
+    commit_as(world, world.new.ingest_key, {group: [false]}, one)
+
+    def erased(shut: frozenset[str]) -> None:
+        order = tuple(store.commits(world.log()))
+        identities = world.owner.identities
+        reader = Reader(world.vault, world.host_directory(), identities, order=order, shut=shut)
+        with erasure.alone(world.vault):
+            erasure.erase(world.vault, world.host_directory(), reader, {name}, officer(world))
+
+    with pytest.raises(Tampered, match="may be another group's"):
+        erased(frozenset({home}))
+    assert path_of(world.vault, name).exists()
     assert check().code == 4
+    erased(frozenset())  # whoever opens its own group may, however often somebody named it again
+    assert not path_of(world.vault, name).exists()
 
 
 # ── somebody who was an officer ──────────────────────────────────────────────────────────────
