@@ -261,6 +261,26 @@ def test_a_batch_whose_last_line_is_broken_counts_for_nothing(kit: Kit) -> None:
     assert any("no JSON" in problem.what for problem in reader.problems)
 
 
+def test_what_holds_of_one_kind_of_event_is_said_of_no_other(kit: Kit) -> None:
+    (row,) = kit.ingest([(b"a photo", "general")])
+    first, last = rows_like(row, 2)
+    commit(kit, b'{"event":"unknown"}', canonical(last) + b" ", rows=[first])
+    digests = [ObjectDigests(object=last.seal.object, payload=last.seal.payload, header=last.seal.payload)]
+    hold = b'{"event":"hold","id":"h","reason":"r","at":"2026-01-01T00:00:00Z"}'
+    signer = Signer.parse_private(kit.new.ingest_key)
+    lines = {"general": [b'{"event":"unknown"}', hold, canonical(last)]}
+    draft = commits.Draft(lines=lines, objects=digests)
+    kit.log.append(commits.write(kit.vault, kit.directory, draft, signer=signer, random=os.urandom).sha256)
+    reader = kit.reader()
+    catalogue = Catalogue(None, random=os.urandom)
+    catalogue.refresh(reader)
+    assert {e.object for e in catalogue.entries()} == {r.seal.object for r in (row, first, last)}
+    said = [problem.what for problem in reader.problems]
+    assert sum("does not know" in what for what in said) == 2  # once a commit
+    assert sum("signer may not 'hold'" in what for what in said) == 1
+    assert sum("does not fit its commit" in what for what in said) == 1
+
+
 def test_evidence_that_is_no_text_spoils_its_own_row_alone(kit: Kit) -> None:
     (row,) = kit.ingest([(b"a photo", "general")])
     (other,) = rows_like(row, 1)
