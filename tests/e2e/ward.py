@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,6 @@ class Ward:
     folder: Path
     ids: list[str]
     _children: int = 0
-    more: dict[str, Any] = field(default_factory=dict)
 
     @property
     def vault(self) -> Path:
