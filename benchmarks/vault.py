@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -65,9 +66,11 @@ def seal_all(source: Path, made: _vault.Made) -> None:
     """Seal every file of a folder as ingest does, once it is known what is in it."""
     from medsnap.audit import store
     from medsnap.audit.log import Log
+    from medsnap.batch import AHEAD
     from medsnap.model.event import Action, AuditEvent
     from medsnap.model.photo import MediaType, Sha256
     from medsnap.vault.host import Host
+    from medsnap.vault.sealing import Sealing
     from medsnap.vault.writer import Writer
 
     now = datetime.now(UTC)
@@ -80,18 +83,28 @@ def seal_all(source: Path, made: _vault.Made) -> None:
         store.record(log, event, auditors=auditors, signer=opened.signer, random=os.urandom, commit=commit)
 
     clock = lambda: now  # noqa: E731
+    under_way: deque[tuple[int, Sealing]] = deque()
     with Writer(opened, now=clock, random=os.urandom, log=entered) as writer:
+
+        def taken_in(most: int) -> None:
+            while len(under_way) > most:
+                number, sealing = under_way.popleft()
+                writer.add("general", _vault.row(writer.finish(sealing), number))
+
         for number, path in enumerate(sorted(source.iterdir())):
             with path.open("rb") as handle:
                 data = handle.read()
-                seal = writer.seal(
-                    [data],
-                    source=Sha256(f"{number:064x}"),
-                    compartment="general",
-                    media=MediaType.JPEG,
-                    length=len(data),
-                )
-            writer.add("general", _vault.row(seal, number))
+            taken_in(AHEAD)
+            sealing = writer.begin(
+                [data],
+                source=Sha256(f"{number:064x}"),
+                compartment="general",
+                media=MediaType.JPEG,
+                length=len(data),
+                aside=True,
+            )
+            under_way.append((number, sealing))
+        taken_in(0)
         writer.commit()
 
 

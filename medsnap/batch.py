@@ -7,13 +7,14 @@ rule with `whole_study` lets one photo decide for its neighbours (policy.md M17)
 from __future__ import annotations
 
 import errno
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
-from medsnap import pipeline
+from medsnap import pipeline, sealing
 from medsnap.errors import Exit, IoFailed, MedsnapError
 from medsnap.intake import reading, walk
 from medsnap.intake.limits import Limits
@@ -23,7 +24,8 @@ from medsnap.model.photo import Candidate, CaptureFacts, Sha256
 from medsnap.model.private import Private
 from medsnap.model.record import Intent
 from medsnap.model.study import Match
-from medsnap.pipeline import Examination, Rules, Sealed, Settled
+from medsnap.pipeline import Examination, Rules, Settled
+from medsnap.sealing import Begun, Sealed
 from medsnap.vault.journal import ERASED
 from medsnap.vault.writer import Writer
 from medsnap.workers import Lost, Pool
@@ -155,7 +157,7 @@ def would(judged: Judged, rules: Rules) -> Outcome:
     if left_alone(rules, judged.settled):
         return _left(source)
     if decision.verb is Verb.REJECT:
-        return pipeline.rejected(judged.candidate.source)
+        return sealing.rejected(judged.candidate.source)
     if judged.seen.held:
         return Held(source=source, reason=judged.seen.held)
     return Done(source=source, verb=str(decision.verb), waits=decision.waits)
@@ -173,6 +175,8 @@ def _left(source: Private[str]) -> Skipped:
 # ── ingest ───────────────────────────────────────────────────────────────────────────────────
 
 Deliver = Callable[[Sealed], tuple[str, ...]]
+Told = tuple[Outcome, Decision | None]  # what became of a photo, and what the policy said
+AHEAD = 3  # photos that are being sealed when one more begins
 
 
 def keep_here(sealed: Sealed) -> tuple[str, ...]:
@@ -201,7 +205,7 @@ class Run:
     rules: Rules
     clock: Callable[[], datetime]
     deliver: Deliver = keep_here
-    intents: pipeline.Intents = no_intents
+    intents: sealing.Intents = no_intents
     notice: Callable[[Candidate, Sha256, Outcome], None] = unnoticed
     seen: set[Sha256] = field(default_factory=set)  # digests of this dump's sources
     summary: RunSummary = field(default_factory=RunSummary)
@@ -217,15 +221,25 @@ class Run:
                 fresh.append(candidate)
             else:
                 yield self._count(known), None
+        under_way: deque[tuple[Judged, Begun | Told]] = deque()
         try:
             for judged in judge(fresh, pool, self.rules):
-                outcome, decision = self._one(judged)
-                if judged.seen is not None:
-                    self.notice(judged.candidate, judged.seen.sha256, outcome)
-                yield self._count(outcome), decision
+                twin = judged.seen is not None and judged.seen.sha256 in self.seen
+                yield from self._taken_in(under_way, 0 if twin else AHEAD)
+                under_way.append((judged, self._begin(judged)))
+            yield from self._taken_in(under_way, 0)
         finally:
             self.writer.commit()
         self.writer.forget_unseen(self.seen)
+
+    def _taken_in(self, under_way: deque[tuple[Judged, Begun | Told]], most: int) -> Iterator[Told]:
+        """Write down the oldest photos, in their order, until `most` are under way."""
+        while len(under_way) > most:
+            judged, begun = under_way.popleft()
+            outcome, decision = self._finish(begun) if isinstance(begun, Begun) else begun
+            if judged.seen is not None:
+                self.notice(judged.candidate, judged.seen.sha256, outcome)
+            yield self._count(outcome), decision
 
     def _count(self, outcome: Outcome) -> Outcome:
         self.summary.add(outcome)
@@ -256,9 +270,10 @@ class Run:
             return Held(source=source, reason=known.reason, object=known.object, already=True)
         return Done(source=source, object=known.object, already=True, verb=known.verb, waits=known.waits)
 
-    def _one(self, judged: Judged) -> tuple[Outcome, Decision | None]:
+    def _begin(self, judged: Judged) -> Begun | Told:
+        """Begin to seal a photo, or say at once what becomes of it."""
         candidate, seen, settled = judged.candidate, judged.seen, judged.settled
-        source = candidate.source.relative
+        source = candidate.source
         if seen is None or settled is None:
             return _unread(judged), None
         self.seen.add(seen.sha256)
@@ -266,19 +281,31 @@ class Run:
         if again is not None:  # the same bytes twice in one dump
             return again, None
         if left_alone(self.rules, settled):
-            return _left(source), None
+            return _left(source.relative), None
+        if settled.decision.verb is Verb.REJECT:
+            return sealing.rejected(source), settled.decision
         try:
-            sealed = pipeline.seal(
-                self.writer, candidate, seen, settled, at=self.clock(), intents=self.intents
-            )
+            return sealing.begin(self.writer, candidate, seen, settled)
         except MedsnapError as problem:
-            if problem.exit in (Exit.REFUSED, Exit.INTEGRITY, Exit.CONFIG) or stops(problem):
-                raise
-            return Failed(source=source, error=problem.id, reason=problem.message), settled.decision
+            return _failed(problem, candidate), settled.decision
+
+    def _finish(self, begun: Begun) -> Told:
+        decision = begun.settled.decision
+        try:
+            sealed = sealing.finish(self.writer, begun, at=self.clock(), intents=self.intents)
+        except MedsnapError as problem:
+            return _failed(problem, begun.candidate), decision
         outcome = sealed.outcome
         if isinstance(outcome, Done) and sealed.row is not None and sealed.photo is not None:
             outcome = replace(outcome, left_to=self.deliver(sealed))
-        return outcome, settled.decision
+        return outcome, decision
+
+
+def _failed(problem: MedsnapError, candidate: Candidate) -> Failed:
+    """Say that one photo failed; raise what ends the run."""
+    if problem.exit in (Exit.REFUSED, Exit.INTEGRITY, Exit.CONFIG) or stops(problem):
+        raise problem
+    return Failed(source=candidate.source.relative, error=problem.id, reason=problem.message)
 
 
 _VAULT_UNUSABLE = frozenset(

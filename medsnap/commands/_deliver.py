@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from medsnap.export.site import Site
     from medsnap.model.decision import Decision
     from medsnap.model.study import Match
-    from medsnap.pipeline import Rules, Sealed
+    from medsnap.pipeline import Rules
     from medsnap.policy import Export
+    from medsnap.sealing import Sealed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,6 @@ from medsnap.model.rewrite import Buffer
 from medsnap.model.seal import Suite
 
 Random = Callable[[int], bytes]
-Beside = Callable[[Callable[[Buffer], None], Buffer], Callable[[], None]]  # start a call; wait for its end
 
 
 class _Recipient(Protocol):
@@ -95,10 +94,6 @@ def _head(recipients: Sequence[_Recipient], random: Random) -> tuple[bytes, byte
     return head, nonce, hkdf(file_key, salt=nonce, info=b"payload")
 
 
-def _done() -> None:
-    """Wait for nothing."""
-
-
 def encrypt(
     chunks: Iterable[Buffer],
     recipients: Sequence[str],
@@ -106,26 +101,18 @@ def encrypt(
     *,
     random: Random,
     hash_plaintext: bool = True,
-    beside: Beside | None = None,
 ) -> Written:
     """Seal a stream. `write` must take all bytes it is given and may not keep the buffer.
 
     Who has hashed the plaintext already may say `hash_plaintext=False`: `plaintext` is then "".
-    `beside` runs the payload's hash in another thread: hashing lets go of the interpreter.
     """
     head, nonce, key = _head(_parse_recipients(recipients), random)
     payload, plaintext = hashlib.sha256(nonce), hashlib.sha256()
     size, length = len(head) + len(nonce), 0
 
-    hashed = _done
-
     def emit(sealed: Buffer) -> None:
-        nonlocal size, hashed
-        hashed()  # the buffer of the call before is filled next
-        if beside is None:
-            payload.update(sealed)
-        else:
-            hashed = beside(payload.update, sealed)
+        nonlocal size
+        payload.update(sealed)
         size += len(sealed)
         write(sealed)
 
@@ -137,7 +124,6 @@ def encrypt(
         length += len(chunk)
         sealer.update(chunk)
     sealer.finish()
-    hashed()
     return Written(
         size=size,
         length=length,

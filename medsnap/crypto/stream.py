@@ -16,7 +16,7 @@ CHUNK = 64 << 10
 TAG = 16
 SEALED = CHUNK + TAG
 NONCE = 16
-_GROUP = 8  # chunks written at once: few handings-over to the thread that hashes, and still in the cache
+_GROUP = 8  # chunks written at once: few calls, and still in the cache
 
 Sink = Callable[[Buffer], object]  # must take all bytes, and copy what it keeps beyond the next call
 
@@ -26,13 +26,12 @@ def _nonce(counter: int, last: bool) -> bytes:
 
 
 class Sealer:
-    """Seal a stream: `update` as often as wanted, then `finish` once. Buffers are used again."""
+    """Seal a stream: `update` as often as wanted, then `finish` once. One buffer is used again and again."""
 
     def __init__(self, key: bytes, sink: Sink) -> None:
         self._aead = ChaCha20Poly1305(key)
         self._sink = sink
-        # two buffers by turns: the sink may still be hashing one while the other is filled
-        self._out, self._other = (memoryview(bytearray(_GROUP * SEALED)) for _ in range(2))
+        self._out = memoryview(bytearray(_GROUP * SEALED))
         self._used = 0
         self._held = bytearray()  # at most one chunk: it may be the last
         self._counter = 0
@@ -68,7 +67,6 @@ class Sealer:
 
     def _flush(self) -> None:
         self._sink(self._out[: self._used])
-        self._out, self._other = self._other, self._out
         self._used = 0
 
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from medsnap import disk
 from medsnap.errors import IoFailed, Malformed, MedsnapError, Tampered
@@ -20,9 +20,6 @@ from medsnap.model.rewrite import Buffer
 from medsnap.platform import NOT_PLAIN, NotPlain, name_new, open_plain
 from medsnap.vault.files import DENIED, io_errors, make_folder, remove
 from medsnap.vault.ids import Random, is_id, padme
-
-if TYPE_CHECKING:
-    from medsnap.crypto.age import Beside
 
 PART = ".part"
 _BUFFER = 128 << 10  # less than the sealed groups: each is written at once, without a copy
@@ -87,20 +84,17 @@ def stage(
     length: int,
     recipient: str,
     random: Random,
-    beside: Beside | None = None,
 ) -> Staged:
-    """Seal `length` bytes to one recipient into `tmp`; hash `beside` it. Raises IoFailed."""
+    """Seal `length` bytes to one recipient into `tmp`. Raises IoFailed."""
     from medsnap.crypto.age import encrypt
 
     temporary = staging(vault, object_id)
-    counter = _Counter(beside)
+    counter = _Counter()
     with io_errors(vault):
         handle = disk.writer(temporary, buffering=_BUFFER)
         try:
             padded = counter.padded(chunks, length)  # hashes the photo on its way
-            written = encrypt(
-                padded, [recipient], handle.write, random=random, hash_plaintext=False, beside=beside
-            )
+            written = encrypt(padded, [recipient], handle.write, random=random, hash_plaintext=False)
             handle.flush()
             disk.begin_sync(handle.fileno())
         except BaseException:
@@ -165,9 +159,8 @@ def secure(vault: Path, expected: ObjectDigests) -> bool:
 class _Counter:
     """Count and hash the photo on its way in; pad it with zeros to its Padmé size."""
 
-    def __init__(self, beside: Beside | None = None) -> None:
+    def __init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._beside = beside
 
     @property
     def digest(self) -> Sha256:
@@ -177,15 +170,8 @@ class _Counter:
         seen = 0
         for chunk in chunks:
             seen += len(chunk)
-            if self._beside is None:
-                self._hash.update(chunk)
-                yield chunk
-                continue
-            hashed = self._beside(self._hash.update, chunk)
-            try:
-                yield chunk
-            finally:
-                hashed()  # the source may use the chunk's memory again
+            self._hash.update(chunk)
+            yield chunk
         if seen != length:
             raise IoFailed(f"the source changed while it was read: {seen} bytes instead of {length}")
         yield from zeros(padme(length) - length)

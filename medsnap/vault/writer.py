@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -26,13 +26,13 @@ from medsnap.vault import batches, commits, erasures, objects
 from medsnap.vault.commits import SignedCommit
 from medsnap.vault.files import io_errors, make_folder, place_new, remove
 from medsnap.vault.host import Host
-from medsnap.vault.ids import Random, random_id
+from medsnap.vault.ids import Random
 from medsnap.vault.journal import ERASED, Journal, Known
 from medsnap.vault.objects import PART, ObjectDigests, Staged
+from medsnap.vault.sealing import Sealers, Sealing
 
 COMMIT_EVERY = 256  # rows
 COMMIT_AFTER = timedelta(seconds=60)
-WORTH_A_THREAD = 1 << 20  # bytes of a photo from which on it is hashed in threads beside
 PLACE_EVERY = 8  # objects that are made durable together: one wait for the disk serves them all
 LOCK = "lock"
 
@@ -83,9 +83,9 @@ class Writer:
             stack.enter_context(kernel_lock(self._vault / LOCK, what="the vault"))
             self._journal = Journal(self._host.journal)
             stack.callback(self._journal.close)
+            self._sealers = stack.enter_context(Sealers(self._vault, self._random))
             self.recover()
             self._gone = self._ledger()
-            self._hashers = stack.enter_context(ThreadPoolExecutor(2))
             self._placer = stack.enter_context(disk.aside())
             self._stack = stack.pop_all()
         return self
@@ -93,9 +93,6 @@ class Writer:
     def _ledger(self) -> erasures.Ledger:
         """Say what was erased or moved, by all notes in the log whose signers had the right."""
         return erasures.counting(self._vault, self._directory, self._logged())
-
-    def _beside(self, work: Callable[[Buffer], None], data: Buffer) -> Callable[[], None]:
-        return self._hashers.submit(work, data).result
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -132,31 +129,35 @@ class Writer:
 
         The object is nothing yet: `add` its row, or the next start sets it aside.
         """
+        return self.finish(
+            self.begin(
+                chunks, source=source, compartment=compartment, media=media, length=length, aside=False
+            )
+        )
+
+    def begin(
+        self,
+        chunks: Iterable[Buffer],
+        *,
+        source: Sha256,
+        compartment: str,
+        media: MediaType,
+        length: int,
+        aside: bool,
+    ) -> Sealing:
+        """Begin to seal a photo, `aside` where its chunks are in memory; errors as `seal`."""
+        key = self._directory.compartment(compartment)
+        return self._sealers.begin(chunks, source=source, key=key, media=media, length=length, aside=aside)
+
+    def finish(self, sealing: Sealing) -> Seal:
+        """Wait for the end of a sealing. Errors as `seal`."""
         if self._torn:
             self.recover()
-        key = self._directory.compartment(compartment)
-        object_id = random_id(self._random)
-        staged = objects.stage(
-            self._vault,
-            object_id,
-            chunks,
-            length=length,
-            recipient=key.recipient,
-            random=self._random,
-            beside=self._beside if length >= WORTH_A_THREAD else None,
-        )
-        self._staged[object_id] = (source, staged)
-        self._rowless.add(object_id)
-        self._sealed[object_id] = staged.placed.digests
-        return Seal(
-            object=object_id,
-            compartment=compartment,
-            epoch=key.epoch,
-            payload=staged.placed.digests.payload,
-            plaintext=staged.placed.plaintext,
-            length=length,
-            media=media,
-        )
+        staged = self._sealers.finish(sealing)
+        self._staged[sealing.object] = (sealing.source, staged)
+        self._rowless.add(sealing.object)
+        self._sealed[sealing.object] = staged.placed.digests
+        return sealing.seal(staged)
 
     def add(self, compartment: str, row: object) -> SignedCommit | None:
         """Add an event to a compartment: no kill loses it from here on; committed with others.
@@ -280,7 +281,8 @@ class Writer:
             self._journal.drop_pending(row)
         with io_errors(self._vault):
             for part in (self._vault / "tmp").glob(f"*{PART}"):
-                remove(part)  # of no row: its source is still where it was
+                if part.name.removesuffix(PART) not in self._sealers.begun:
+                    remove(part)  # of no row: its source is still where it was
         self._torn = False
 
     def _recover_commit(self) -> None:

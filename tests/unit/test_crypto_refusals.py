@@ -6,7 +6,6 @@ import base64
 import io
 import random
 import sys
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -175,27 +174,6 @@ def test_a_source_that_drips_gives_the_same_bytes() -> None:
     assert b"".join(map(bytes, age.decrypted(Dripping(sealed), [X]))) == data
     with pytest.raises(Tampered):
         list(age.decrypted(Dripping(sealed[:-1]), [X]))
-
-
-def test_a_hash_that_runs_beside_names_the_same_payload() -> None:
-    data = random.Random(1).randbytes(9 * stream.CHUNK + 5)
-
-    def beside(call: Callable[[object], None], block: object) -> Callable[[], None]:
-        thread = threading.Thread(target=call, args=(block,))
-        thread.start()
-        return thread.join
-
-    files, told = [], []
-    for how in (None, beside):
-        out = bytearray()
-        told.append(
-            age.encrypt(
-                [data], [age.recipient_of(X)], out.extend, random=random.Random(2).randbytes, beside=how
-            )
-        )
-        files.append(bytes(out))
-    assert files[0] == files[1] and told[0] == told[1]
-    assert age.payload_digest(io.BytesIO(files[1])) == told[1].payload
 
 
 def test_a_file_without_payload_has_no_digest() -> None:

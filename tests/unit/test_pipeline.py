@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsnap import batch, pipeline, policy
+from medsnap import batch, pipeline, policy, sealing
 from medsnap.errors import Exit, IoFailed
 from medsnap.intake import devices, people, reading
 from medsnap.match import manifest
@@ -265,7 +265,7 @@ def test_only_evidence_is_sealed_as_it_came(
     item = photo(tmp_path, "a.jpg")
     decision = pipeline.settle(rules(tmp_path, row("a.jpg")), item, seen(item)).decision
     changed = replace(decision, verb=verb, provisional=provisional, features=(feature,))
-    assert pipeline.seals_original(changed) is original
+    assert sealing.seals_original(changed) is original
 
 
 NAME = Private("x")
@@ -336,7 +336,7 @@ def test_a_rehearsal_refuses_what_ingest_would_refuse(tmp_path: Path) -> None:
     settled = pipeline.settle(given_, item, seen(item))
     refused = replace(settled, decision=replace(settled.decision, verb=Verb.REJECT))
     told = batch.would(batch.Judged(candidate=item, seen=seen(item), settled=refused), given_)
-    assert told == pipeline.rejected(item.source)
+    assert told == sealing.rejected(item.source)
     assert batch.exit_code(RunSummary.of([told])) is Exit.PARTIAL
 
 

@@ -14,7 +14,7 @@ import pytest
 from medsnap.model.decision import Decision, PolicyRef, Verb
 from medsnap.model.photo import MediaType, Sha256
 from medsnap.model.record import PhotoRow
-from medsnap.model.seal import Suite
+from medsnap.model.seal import Seal, Suite
 from medsnap.model.study import Match, MatchState, Patient, Visit
 from medsnap.vault import host, membership, pins
 from medsnap.vault.create import NewVault, create
@@ -85,6 +85,10 @@ class Kit:
             media=MediaType.JPEG,
             length=len(photo),
         )
+        return self.row_of(seal, photo, name)
+
+    def row_of(self, seal: Seal, photo: bytes, name: str = "IMG_1.jpg") -> PhotoRow:
+        """Make the row of a sealed photo."""
         policy = PolicyRef(policy="test", version=1, digest="0", effective="0", baseline=1)
         return PhotoRow(
             seal=seal,
@@ -96,7 +100,7 @@ class Kit:
             at=NOW.isoformat(),
             decision=Decision(
                 verb=Verb.ACCEPT,
-                compartment=compartment,
+                compartment=seal.compartment,
                 votes=(),
                 decided_by="features.face",
                 policy=policy,

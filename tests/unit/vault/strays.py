@@ -1,4 +1,4 @@
-"""Files that nobody put into the vault on purpose, and rings that no directory names: `vault check --repair`."""
+"""Files nobody put into the vault on purpose, rings that no directory names: `vault check --repair`."""
 
 from __future__ import annotations
 
