@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from medsnap.errors import IoFailed
+from medsnap.model.outcome import Done
 from medsnap.model.photo import MediaType
 from medsnap.vault import check
 from medsnap.vault.sealing import WORTH_A_THREAD, Sealing
 from medsnap.vault.writer import Writer
 
 from .conftest import Kit, digest
+from .world import make_world
 
 PHOTOS = [os.urandom(WORTH_A_THREAD + n) for n in range(5)]
 
@@ -121,3 +123,18 @@ def test_mending_leaves_alone_what_is_being_sealed(kit: Kit) -> None:
     reader = kit.reader()
     assert [reader.open(row.seal.object) for row in rows] == PHOTOS[:2]
     assert check.check(kit.vault).good
+
+
+def test_the_same_bytes_twice_in_one_dump_are_sealed_once(tmp_path: Path) -> None:
+    world = make_world(tmp_path / "w")
+    world.shoot(1, 2, 3)
+    (world.dump / "IMG_1b.jpg").write_bytes((world.dump / "IMG_1.jpg").read_bytes())
+    told = [o for o in world.ingest() if isinstance(o, Done)]
+    assert [(o.source.reveal(), o.already) for o in told] == [
+        ("IMG_1.jpg", False),
+        ("IMG_1b.jpg", True),
+        ("IMG_2.jpg", False),
+        ("IMG_3.jpg", False),
+    ]
+    assert told[0].object == told[1].object
+    assert len([p for p in (world.vault / "objects").rglob("*") if p.is_file()]) == 3
