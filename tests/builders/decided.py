@@ -10,9 +10,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from medsnap import policy
+from medsnap.audit import store
+from medsnap.audit.log import Log
 from medsnap.crypto.note import Signer
 from medsnap.model.codec import canonical
 from medsnap.model.decision import Decision, Evidence
+from medsnap.model.event import Action, AuditEvent
 from medsnap.model.photo import MediaType, ObjectId, Sha256
 from medsnap.model.record import PhotoRow
 from medsnap.model.seal import Seal, Suite
@@ -26,6 +29,19 @@ from medsnap.vault.objects import ObjectDigests
 from tests.builders.policy import HOSPITAL, NOW
 
 UNMATCHED = Match(state=MatchState.UNMATCHED)
+
+
+def logged(
+    vault: Path, directory: Directory, signer: Signer, dice: Callable[[int], bytes]
+) -> Callable[[Sha256, tuple[str, ...]], None]:
+    """Give what enters a commit into the vault's log, as ingest does."""
+    log = Log(vault / "log", directory.origin)
+
+    def enter(commit: Sha256, objects: tuple[str, ...]) -> None:
+        event = AuditEvent(action=Action.INGEST, at=NOW.isoformat(), actor="ingest-1", objects=objects)
+        store.record(log, event, auditors=[directory.auditors], signer=signer, random=dice, commit=commit)
+
+    return enter
 
 
 @dataclass(slots=True)
@@ -64,13 +80,10 @@ class Decided:
         objects = [
             ObjectDigests(object=r.seal.object, header=r.seal.payload, payload=r.seal.payload) for r in rows
         ]
-        commits.write(
-            self.vault,
-            self.directory,
-            commits.Draft(lines=lines, objects=objects),
-            signer=Signer.parse_private(self.ingest_key),
-            random=self.dice,
-        )
+        signer = Signer.parse_private(self.ingest_key)
+        draft = commits.Draft(lines=lines, objects=objects)
+        signed = commits.write(self.vault, self.directory, draft, signer=signer, random=self.dice)
+        logged(self.vault, self.directory, signer, self.dice)(signed.sha256, tuple(o.object for o in objects))
         policies.keep(self.vault, rules.ref.digest, rules.text.encode())
         made = [row.seal.object for row in rows]
         self.ids += made

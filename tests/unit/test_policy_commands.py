@@ -24,6 +24,7 @@ from medsnap.vault import host, keys, membership, pins, policies
 from medsnap.vault.create import create
 from medsnap.vault.host import Host
 from medsnap.vault.writer import Writer
+from tests.builders.decided import logged
 from tests.builders.policy import HOSPITAL, NOW, given, ordinary
 
 
@@ -142,7 +143,8 @@ def _sealed(vault: Path, state: Path, decision: Decision, dice: Callable[[int], 
     photo = decision.evidence.encode()
     source = Sha256(hashlib.sha256(photo).hexdigest())
     opened = Host.open(state, vault, NOW)
-    with Writer(opened, now=lambda: NOW, random=dice, log=lambda *_: None, logged=set) as writer:
+    enter = logged(vault, opened.directory, opened.signer, dice)
+    with Writer(opened, now=lambda: NOW, random=dice, log=enter) as writer:
         seal = writer.seal(
             [photo], source=source, compartment=decision.compartment, media=MediaType.JPEG, length=len(photo)
         )
