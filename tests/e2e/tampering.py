@@ -15,6 +15,7 @@ from medsnap.model.event import Action, AuditEvent
 from medsnap.model.photo import Sha256
 from medsnap.vault import commits, objects
 from medsnap.vault.directory import load
+from medsnap.vault.erasures import Erasure
 from medsnap.vault.keys import Keys
 from medsnap.vault.reader import Reader
 from tests.helpers import Ran
@@ -75,6 +76,19 @@ def enter(world: World, commit: Sha256 | None) -> None:
     signer = Signer.parse_private(world.new.member_signer)
     auditors = [load(world.vault).directory.auditors]
     store.record(world.log(), event, auditors=auditors, signer=signer, random=os.urandom, commit=commit)
+
+
+def first_erased(world: World, erasure: str) -> Erasure:
+    """Make the note that the first commit's first photo was erased; whoever signs it may not."""
+    directory = world.host_directory()
+    return Erasure(
+        erasure=erasure,
+        vault=directory.vault,
+        directory=directory.version,
+        verb="erase",
+        objects=next(iter(reader_of(world).commits())).commit.objects[:1],
+        replaced=(),
+    )
 
 
 def commit_as(

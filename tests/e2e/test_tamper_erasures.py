@@ -11,8 +11,7 @@ from medsnap.crypto.note import Signer
 from medsnap.errors import KeyRefused, Tampered
 from medsnap.model.codec import canonical
 from medsnap.vault import erasure, erasures
-from medsnap.vault.erasures import Erasure
-from tests.e2e.tampering import Check, files, reader_of
+from tests.e2e.tampering import Check, files, first_erased, reader_of
 from tests.unit.vault.removals import officer
 from tests.unit.vault.world import World
 
@@ -50,20 +49,12 @@ def test_what_no_commit_names_is_undone(world: World) -> None:
 def test_a_note_by_the_ingest_key_is_not_finished_by_an_officer(world: World, check: Check) -> None:
     """A stolen ingest key and the storage: what he wants would go, and the log would name the officer."""
     signed = next(iter(reader_of(world).commits()))
-    directory = world.host_directory()
-    note = Erasure(
-        erasure=ID,
-        vault=directory.vault,
-        directory=directory.version,
-        verb="erase",
-        objects=signed.commit.objects[:1],
-        replaced=(),
-    )
+    note = first_erased(world, ID)
     signer = Signer.parse_private(world.new.ingest_key)
     erasures.write(world.vault, note, signer, signed.writer)
     _begin(world)
     before, size = _there(world), world.log().size()
     with pytest.raises(KeyRefused, match="may not remove photos"):
-        erasure.finish(world.vault, directory, officer(world))
+        erasure.finish(world.vault, world.host_directory(), officer(world))
     assert (_there(world), world.log().size()) == (before, size)
     assert f"erasures/{ID}" in json.dumps(check().told)

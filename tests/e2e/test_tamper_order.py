@@ -28,7 +28,7 @@ from medsnap.vault.erasures import Erasure
 from medsnap.vault.keys import Keys
 from medsnap.vault.objects import path_of
 from medsnap.vault.reader import Reader
-from tests.e2e.tampering import Check, Past, Run, commit_as, enter, files, reader_of, where
+from tests.e2e.tampering import Check, Past, Run, commit_as, enter, files, first_erased, reader_of, where
 from tests.unit.vault.conftest import NOW
 from tests.unit.vault.removals import officer
 from tests.unit.vault.world import World
@@ -209,17 +209,8 @@ def former(world: World) -> Iterator[Keys]:
 
 def _his_note(world: World, former: Keys) -> Erasure:
     """Sign the erasure of a photo that the hold does not matter for, by a key that was good once."""
-    signed = next(iter(reader_of(world).commits()))
-    directory = world.host_directory()
-    note = Erasure(
-        erasure=ID,
-        vault=directory.vault,
-        directory=directory.version,
-        verb="erase",
-        objects=signed.commit.objects[:1],
-        replaced=(),
-    )
-    writer = directory.writer(former.vkey)
+    note = first_erased(world, ID)
+    writer = world.host_directory().writer(former.vkey)
     assert writer is not None and writer.verbs == () and writer.had("erase")
     erasures.write(world.vault, note, Signer.parse_private(former.signer), writer)
     return note
