@@ -89,8 +89,9 @@ def finish(writer: Writer, begun: Begun, *, at: datetime, intents: Intents) -> S
         row, companions=_companions(writer, candidate, placed), intents=intents(decision, settled.match)
     )
     writer.add(decision.compartment, row)
-    whole_one = row.intents and rewrite is not None and begun.data
-    photo = b"".join(rewrite.chunks(begun.data)) if whole_one and rewrite is not None else None
+    photo = (
+        b"".join(rewrite.chunks(begun.data)) if row.intents and rewrite is not None and begun.data else None
+    )
     return Sealed(outcome=_outcome(row, source), row=row, photo=photo)
 
 

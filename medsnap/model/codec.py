@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from enum import Enum, IntEnum
 from functools import cache, partial
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -44,11 +43,9 @@ def to_json(value: object) -> Any:
     kind: type = type(value)
     if kind in _PLAIN:
         return value
-    shape = _shape(kind)
-    if shape is not None:
-        names, values = shape
-        pairs = zip(names, values(value), strict=True)
-        return {name: v if type(v) in _PLAIN else to_json(v) for name, v in pairs}
+    names = _names(kind)
+    if names is not None:
+        return {name: to_json(getattr(value, name)) for name in names}
     if isinstance(value, (tuple, list, frozenset)):
         return [v if type(v) in _PLAIN else to_json(v) for v in value]
     if isinstance(value, Private):
@@ -67,14 +64,9 @@ def to_json(value: object) -> Any:
 
 
 @cache
-def _shape(kind: type) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]] | None:
-    """Give the names of a dataclass's fields and what takes their values; None for any other type."""
-    if not dataclasses.is_dataclass(kind):
-        return None
-    names = tuple(f.name for f in dataclasses.fields(kind))
-    if len(names) > 1:
-        return names, attrgetter(*names)
-    return names, lambda value: tuple(getattr(value, name) for name in names)
+def _names(kind: type) -> tuple[str, ...] | None:
+    """Name the fields of a dataclass; None for any other type."""
+    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
 
 
 def from_json(cls: type[T], value: object, where: str = "") -> T:
